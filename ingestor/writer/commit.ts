@@ -10,8 +10,8 @@ import type { DeadLetters } from './dead-letters.ts'
 import { logInvalidations } from './invalidations.ts'
 import type { Partitions } from './partitions.ts'
 import type { PreparedBatch } from './prepare.ts'
-import { type ProgressDeps, storeProgress } from './store-progress.ts'
-import { type ClashingTables, storeRows } from './store-rows.ts'
+import { type ProgressDeps, storeProgressAfter, storeProgressCarefully } from './store-progress.ts'
+import { type ClashingTables, needsOnlyCopies, storeRows } from './store-rows.ts'
 
 export interface CommitDeps extends ProgressDeps {
   readonly partitions: Partitions
@@ -45,6 +45,7 @@ export async function commitBatch(
   }
 }
 
+const BEGIN = ['begin', 'set local synchronous_commit = off'] as const
 const RETRIED: ReadonlySet<Trouble> = new Set<Trouble>(['clash', 'bad_row', 'no_partition'])
 
 async function commitOnce(
@@ -56,9 +57,13 @@ async function commitOnce(
 ): Promise<MutableCounts> {
   const { client } = deps
   const { batch } = prepared
-  await client.query('begin; set local synchronous_commit = off')
+  const at_once = needsOnlyCopies(prepared, careful, clashing)
+  if (!at_once) for (const statement of BEGIN) await client.query(statement)
   const stored = await storeRows(client, prepared, careful, clashing)
-  const ledger = await storeProgress(deps, prepared.batch, stored.added, careful)
+  const leading = [...(at_once ? BEGIN : []), ...stored.copies]
+  const ledger = careful
+    ? await storeProgressCarefully(deps, batch, stored.added)
+    : await storeProgressAfter(deps, leading, batch, stored.added)
   const { gap_count: gaps, late_count } = ledger
   if (late_count > 0) await logInvalidations(client, stored.added)
   const records = [...prepared.refused, ...ledger.refused]

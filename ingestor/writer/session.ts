@@ -25,6 +25,7 @@ import { createSymbolTable, type Name, type SymbolTable } from './symbol-ids.ts'
 import type { StreamTable } from './stream-table.ts'
 import type { TapeEnd } from './tape-end.ts'
 import { withoutSymbols } from './unnamed.ts'
+import { prepareProgress } from './store-progress.ts'
 import type { ClashingTables } from './store-rows.ts'
 
 /** A batch is committed as soon as it reaches one of these limits. */
@@ -97,6 +98,7 @@ export async function runSession(
   })
   events.onBegun(batcher.streams)
   const pipeline = createPipeline(client, options, events)
+  await pipeline.prepare()
   const reader = openReader(options.tape_dir, from.position)
   let sealed = from.position
   try {
@@ -162,6 +164,8 @@ async function fillUntilOld(
 }
 
 interface Pipeline {
+  /** Before the first batch. */
+  prepare(): Promise<void>
   /** Creates the next hour's partitions. No commit may be running. */
   makeRoomAhead(): Promise<void>
   /** Prepares the batch, waits for the previous commit, and starts this one. */
@@ -189,6 +193,7 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
     events.onCommitted(batch, counts)
   }
   const pipeline: Pipeline = {
+    prepare: () => withinCommitLimit(prepareProgress(deps)),
     async makeRoomAhead() {
       if (options.clock !== undefined)
         await withinCommitLimit(partitions.ensureAhead(options.clock()))

@@ -1,4 +1,5 @@
 /** Stores what a batch proves besides its rows: gaps, stream offsets, and the tape's position. */
+import type { QueryConfig } from 'pg'
 import { OperatorError } from '#core/errors.ts'
 import type { Channel, Gap } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
@@ -8,6 +9,7 @@ import { bigints, timestamps } from './binary-arrays.ts'
 import { refusedFor, type RefusedRecord } from './dead-letters.ts'
 import { type AddedRange, oldestAdded } from './invalidations.ts'
 import type { PreparedBatch, SymbolIds } from './prepare.ts'
+import { type Leading, queryAfter } from './query-after.ts'
 import type { StreamOffset } from './stream-table.ts'
 
 export interface ProgressDeps {
@@ -32,71 +34,119 @@ const NOT_REFILLABLE: { readonly [name in Channel]?: string } = {
 
 const NO_TRADE_IDS = 'The trades of this exchange have no ids by which to request them.'
 
-interface CommitEffects {
+export interface CommitEffects {
   /** New rows of the gap ledger. */
   readonly gap_count: number
   /** Number of tables that got rows below their threshold. */
   readonly late_count: number
+  /** Gaps and offsets that Postgres refused. */
+  readonly refused: readonly RefusedRecord[]
+}
+
+/** So that `storeAfter` finds the statement prepared. */
+export async function prepareProgress({
+  client,
+  ingestor_id,
+  tape_id,
+}: ProgressDeps): Promise<void> {
+  const nothing = [[], [], null, ...offsetColumns([])]
+  await client.query(progressQuery([ingestor_id, tape_id, null, null, '[]', ...nothing]))
 }
 
 /**
- * Writes gaps, offsets and the position, and reads the thresholds, in one statement. With
- * `careful`, gaps and offsets that Postgres refuses are left out.
+ * Writes gaps, offsets and the position, and reads the thresholds, in one statement, in one round
+ * trip with what comes before it in the transaction.
  */
-export async function storeProgress(
+export async function storeProgressAfter(
+  deps: ProgressDeps,
+  leading: readonly Leading[],
+  batch: PreparedBatch['batch'],
+  added: readonly AddedRange[],
+): Promise<CommitEffects> {
+  const query = progressOf(deps, batch, added, gapsOf(deps, batch), offsetsOf(deps, batch))
+  const { rows } = await queryAfter<Progressed>(deps.client, leading, query)
+  return effectsOf(deps, rows)
+}
+
+/** The same, but gaps and offsets that Postgres refuses are left out. */
+export async function storeProgressCarefully(
   deps: ProgressDeps,
   batch: PreparedBatch['batch'],
   added: readonly AddedRange[],
-  careful: boolean,
-): Promise<CommitEffects & { readonly refused: readonly RefusedRecord[] }> {
-  const gaps = batch.gaps.map(({ from_ts, to_ts, detected_at, ...gap }) => ({
+): Promise<CommitEffects> {
+  const { client, ingestor_id } = deps
+  const insert = async (sql: string, values: readonly unknown[]): Promise<number> =>
+    (await client.query(sql, [...values])).rowCount ?? 0
+  const gaps = await storeApart(client, gapsOf(deps, batch), (part) =>
+    insert(insertGaps('$1'), [JSON.stringify(part)]),
+  )
+  const offsets = await storeApart(client, offsetsOf(deps, batch), (part) =>
+    insert(upsertOffsets(2), [ingestor_id, ...offsetColumns(part)]),
+  )
+  const { rows } = await client.query<Progressed>(progressOf(deps, batch, added, [], []))
+  const { gap_count, late_count } = effectsOf(deps, rows)
+  const refused = [
+    ...refusedFor('gaps', gaps.refused),
+    ...refusedFor('stream_offsets', offsets.refused),
+  ]
+  return { gap_count: gap_count + gaps.stored, late_count, refused }
+}
+
+function gapsOf({ symbolId }: ProgressDeps, { gaps }: PreparedBatch['batch']) {
+  return gaps.map(({ from_ts, to_ts, detected_at, ...gap }) => ({
     ...gap,
-    symbol_id: deps.symbolId(gap),
+    symbol_id: symbolId(gap),
     repair_note: noteOf(gap),
     from_ts: toIso(from_ts),
     to_ts: toIso(to_ts),
     detected_at: toIso(detected_at),
   }))
-  const offsets = batch.streams.flatMap(({ offset }) =>
-    offset === undefined ? [] : [{ ...offset, symbol_id: deps.symbolId(offset) }],
+}
+
+function offsetsOf(
+  { symbolId }: ProgressDeps,
+  { streams }: PreparedBatch['batch'],
+): readonly StoredOffset[] {
+  return streams.flatMap(({ offset }) =>
+    offset === undefined ? [] : [{ ...offset, symbol_id: symbolId(offset) }],
   )
+}
+
+function progressOf(
+  { ingestor_id, tape_id, live }: ProgressDeps,
+  { from_position, to_position, covered_until }: PreparedBatch['batch'],
+  added: readonly AddedRange[],
+  gaps: readonly object[],
+  offsets: readonly StoredOffset[],
+): QueryConfig {
   const oldest = oldestAdded(added)
-  const { client, ingestor_id } = deps
-  const insert = async (sql: string, values: readonly unknown[]): Promise<number> =>
-    (await client.query(sql, [...values])).rowCount ?? 0
-  const known = careful
-    ? {
-        gaps: await storeApart(client, gaps, (part) =>
-          insert(insertGaps('$1'), [JSON.stringify(part)]),
-        ),
-        offsets: await storeApart(client, offsets, (part) =>
-          insert(upsertOffsets(2), [ingestor_id, ...offsetColumns(part)]),
-        ),
-      }
-    : undefined
-  const { rows } = await deps.client.query<CommitEffects & { moved_count: number }>({
-    // Prepared once for each connection. A pooler in transaction mode is not for the ingestor.
-    name: 'progress',
-    text: PROGRESS,
-    values: [
-      deps.ingestor_id,
-      deps.tape_id,
-      batch.from_position,
-      batch.to_position,
-      JSON.stringify(known === undefined ? gaps : []),
-      oldest.table_names,
-      oldest.lowest,
-      deps.live && batch.covered_until !== undefined ? toIso(batch.covered_until) : null,
-      ...offsetColumns(known === undefined ? offsets : []),
-    ],
-  })
-  const [progress] = rows
+  return progressQuery([
+    ingestor_id,
+    tape_id,
+    from_position,
+    to_position,
+    JSON.stringify(gaps),
+    oldest.table_names,
+    oldest.lowest,
+    live && covered_until !== undefined ? toIso(covered_until) : null,
+    ...offsetColumns(offsets),
+  ])
+}
+
+/** Prepared once for each connection. A pooler in transaction mode is not for the ingestor. */
+function progressQuery(values: unknown[]): QueryConfig {
+  return { name: 'progress', text: PROGRESS, values }
+}
+
+type Progressed = Omit<CommitEffects, 'refused'> & { readonly moved_count: number }
+
+function effectsOf(
+  { ingestor_id }: ProgressDeps,
+  [progress]: readonly Progressed[],
+): CommitEffects {
   if (progress?.moved_count !== 1) throw positionMoved(ingestor_id)
-  const refused = [
-    ...refusedFor('gaps', known?.gaps.refused ?? []),
-    ...refusedFor('stream_offsets', known?.offsets.refused ?? []),
-  ]
-  return { ...progress, gap_count: progress.gap_count + (known?.gaps.stored ?? 0), refused }
+  const { gap_count, late_count } = progress
+  return { gap_count, late_count, refused: [] }
 }
 
 function noteOf({ channel, to_id }: Pick<Gap, 'channel' | 'to_id'>): string | null {

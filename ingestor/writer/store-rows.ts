@@ -1,21 +1,24 @@
-/** Stores rows and index prices: by COPY, or with care where keys clash or rows are bad. */
+/**
+ * Stores rows and index prices: by COPY, which the caller sends, or with care where keys clash or
+ * rows are bad.
+ */
 import type { Channel, IndexPrice } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
 import { storePrices } from '#core/node/prices.ts'
 import type { RawChannel } from '#core/tables.ts'
 import { storeApart } from './apart.ts'
 import { type Conflict, findPriceConflicts } from './conflicts.ts'
-import { copyInto } from './copy.ts'
 import { perTable } from './counts.ts'
 import { refusedFor, type RefusedRecord } from './dead-letters.ts'
 import { type AddedRange, rangesOf } from './invalidations.ts'
 import type { PreparedBatch } from './prepare.ts'
+import type { TableCopying } from './query-after.ts'
 import { type BadRow, storeCarefully } from './staging.ts'
 
 /** Tables whose last batch held keys that were already stored. They skip the attempt with COPY. */
 export type ClashingTables = Set<RawChannel>
 
-interface Stored {
+export interface Stored {
   readonly rows: Record<Channel, number>
   readonly duplicates: Record<Channel, number>
   readonly conflicts: Record<Channel, number>
@@ -25,8 +28,21 @@ interface Stored {
   readonly bad_prices: readonly RefusedRecord[]
   /** Tables that already held keys of the batch. */
   readonly met_keys: ReadonlySet<RawChannel>
+  /** Still to be sent. Everything else here counts them as stored. */
+  readonly copies: readonly TableCopying[]
 }
 
+/** True if the rows need nothing but COPYs. */
+export function needsOnlyCopies(
+  { copies, batch }: PreparedBatch,
+  careful: boolean,
+  clashing: ClashingTables,
+): boolean {
+  const is_clashing = copies.some(({ channel }) => clashing.has(channel))
+  return !careful && !is_clashing && batch.prices.length === 0
+}
+
+/** Runs inside the open transaction of `client`, unless the rows need only COPYs. */
 export async function storeRows(
   client: Client,
   prepared: PreparedBatch,
@@ -40,12 +56,13 @@ export async function storeRows(
   const added: AddedRange[] = []
   const bad: BadRow[] = []
   const met_keys = new Set<RawChannel>()
+  const copies: TableCopying[] = []
   for (const { channel, rows: encoded, repeated, conflicts: within } of prepared.copies) {
     duplicates[channel] += repeated - within.count
     conflicts[channel] = within.count
     evidence.push(...within.evidence)
     if (!careful && !clashing.has(channel)) {
-      await copyInto(client, `marketdata.${channel}`, encoded)
+      copies.push({ target: `marketdata.${channel}`, rows: encoded })
       rows[channel] = encoded.row_count
       added.push(...rangesOf(encoded))
       continue
@@ -72,7 +89,7 @@ export async function storeRows(
     evidence.push(...found.evidence)
   }
   duplicates.prices = met_prices - conflicts.prices
-  return { rows, duplicates, conflicts, evidence, added, bad, bad_prices, met_keys }
+  return { rows, duplicates, conflicts, evidence, added, bad, bad_prices, met_keys, copies }
 }
 
 function withoutRefused<T extends object>(

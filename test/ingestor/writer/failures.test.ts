@@ -38,14 +38,16 @@ beforeAll(async () => {
 
 describe('connection lost', () => {
   for (const [name, loss] of [
-    ['before the transaction', { when: 'begin; set local', skip: 2, loses: 'before' }],
-    ['after the transaction began', { when: 'begin; set local', skip: 2, loses: 'answer' }],
+    // A batch is one message to Postgres up to its position, and two with its commit.
+    ['before the transaction', { when: 'begin\0', skip: 2, loses: 'before' }],
     ['before the rows', { when: 'copy marketdata.book_ticker', skip: 1, loses: 'before' }],
     ['in the middle of the rows', { when: 'PGCOPY', skip: 2, loses: 'half' }],
-    ['after the rows', { when: 'PGCOPY', skip: 3, loses: 'answer' }],
-    // The name of the prepared statement, in its Bind message.
-    ['before the position', { when: '\0progress\0', skip: 1, loses: 'before' }],
-    ['after the position', { when: '\0progress\0', skip: 0, loses: 'answer' }],
+    ['between two tables', { when: 'copy marketdata.trades', skip: 1, loses: 'before' }],
+    ['in the middle of the second table', { when: 'PGCOPY', skip: 3, loses: 'half' }],
+    // The name of the prepared statement, in its Bind message. A session prepares it first.
+    ['while preparing', { when: '\0progress\0', skip: 0, loses: 'answer' }],
+    ['before the position', { when: '\0progress\0', skip: 2, loses: 'before' }],
+    ['after the position', { when: '\0progress\0', skip: 1, loses: 'answer' }],
     ['before the commit', { when: 'commit\0', skip: 2, loses: 'before' }],
     ['after the commit, its acknowledgement lost', { when: 'commit\0', skip: 2, loses: 'answer' }],
     [

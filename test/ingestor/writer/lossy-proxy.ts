@@ -11,8 +11,8 @@ export interface Loss {
   /** How many occurrences to skip first. */
   readonly skip: number
   /**
-   * before: the client's bytes are not passed on. half: half of them are. answer: all of them are,
-   * and the answer is dropped.
+   * before: the bytes before the text are passed on. half: half of the received bytes after it too.
+   * answer: all of them are, and the answer is dropped.
    */
   readonly loses: 'before' | 'half' | 'answer'
 }
@@ -43,7 +43,9 @@ export async function startLossyProxy(database_url: string, loss: Loss): Promise
       socket.on('close', end)
     }
     client.on('data', (chunk) => {
-      if (has_struck || !chunk.includes(wanted) || said++ < loss.skip) {
+      let at = has_struck ? -1 : chunk.indexOf(wanted)
+      while (at !== -1 && said++ < loss.skip) at = chunk.indexOf(wanted, at + wanted.length)
+      if (at === -1) {
         upstream.write(chunk)
         return
       }
@@ -51,9 +53,10 @@ export async function startLossyProxy(database_url: string, loss: Loss): Promise
       if (loss.loses === 'answer') {
         swallows_answer = true
         upstream.write(chunk)
-      } else if (loss.loses === 'half') {
-        upstream.write(chunk.subarray(0, chunk.length >>> 1), end)
-      } else end()
+        return
+      }
+      const passed = loss.loses === 'half' ? at + ((chunk.length - at) >>> 1) : at
+      upstream.write(chunk.subarray(0, passed), end)
     })
     upstream.on('data', (chunk) => {
       if (swallows_answer) end()
