@@ -36,8 +36,8 @@ import { statsRoutes } from './routes/stats.ts'
 import { symbolRoutes } from './routes/symbols.ts'
 import { validationRoutes } from './routes/validation.ts'
 import { waitRoutes } from './routes/wait.ts'
+import { addExactTypes } from './schemas/exact-types.ts'
 import { OPENAPI_HEAD } from './schemas/openapi-head.ts'
-import { addTupleItems } from './schemas/tuple-items.ts'
 import { refuseBadParameters } from './schemas/parameters.ts'
 import { observe } from './telemetry/observe.ts'
 
@@ -165,7 +165,10 @@ function addOpenApi(app: App): void {
   })
   let document: unknown
   app.get('/openapi.json', etag(), (c) => {
-    if (document === undefined) addTupleItems((document = app.getOpenAPI31Document(OPENAPI_HEAD)))
+    if (document === undefined) {
+      document = app.getOpenAPI31Document(OPENAPI_HEAD, { unionPreferredType: 'oneOf' })
+      addExactTypes(document)
+    }
     cacheFor(c, 60)
     return c.json(document)
   })

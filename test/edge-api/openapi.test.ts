@@ -27,3 +27,28 @@ test('every tuple says what its elements are to tools that do not know prefixIte
   expect(tuples).toContain('[{"type":"string"},"items"]')
   expect(tuples.filter((tuple) => tuple.startsWith('[null'))).toEqual([])
 })
+
+test('every number says its size, so that no client reads an id as 32 bits', async () => {
+  const document = await apiDocument()
+  const { properties } = document.components.schemas['LatestQuote'] as unknown as Schema
+  expect(properties!['update_id']).toMatchObject({ type: 'integer', format: 'int64' })
+  const sizes = new Set<string>()
+  visit(document, ({ type, format }) => {
+    const types = [type].flat().filter((one) => one === 'integer' || one === 'number')
+    if (types.length > 0) sizes.add(`${types.join(' ')}: ${format}`)
+  })
+  expect([...sizes].toSorted()).toEqual(['integer: int32', 'integer: int64', 'number: double'])
+})
+
+interface Schema {
+  readonly type?: unknown
+  readonly format?: string
+  readonly items?: Schema
+  readonly properties?: Readonly<Record<string, Schema>>
+}
+
+function visit(node: unknown, see: (schema: Schema) => void): void {
+  if (typeof node !== 'object' || node === null) return
+  see(node)
+  for (const child of Object.values(node)) visit(child, see)
+}
