@@ -203,23 +203,7 @@ export type ClusterPage = {
    * Gaps in the recording of trades that touch the range and whose events are missing; at most 100.
    * /v1/gaps has all.
    */
-  readonly open_gaps: readonly {
-    readonly from_ts: string
-    /** Null until the gap ends. */
-    readonly to_ts: string | null
-    readonly cause:
-      | 'sequence'
-      | 'disconnect'
-      | 'restart'
-      | 'silence'
-      | 'refused'
-      | 'rejected'
-      | 'tape_full'
-      | 'tape_cut'
-      | 'delisted'
-      | 'operator'
-      | 'import'
-  }[]
+  readonly open_gaps: readonly OpenGap[]
   readonly rows: readonly Cluster[]
 }
 
@@ -227,22 +211,8 @@ export type CollectorBook = {
   readonly symbol: string
   /** [s since 1970] */
   readonly timestamp: number
-  readonly bids: readonly {
-    /** price [quote asset]; a decimal string with the exchange's number of decimals */
-    readonly price: string
-    /** quantity [base asset]; a decimal string with the exchange's number of decimals */
-    readonly quantity: string
-    /** 0 is the best. */
-    readonly level: number
-  }[]
-  readonly asks: readonly {
-    /** price [quote asset]; a decimal string with the exchange's number of decimals */
-    readonly price: string
-    /** quantity [base asset]; a decimal string with the exchange's number of decimals */
-    readonly quantity: string
-    /** 0 is the best. */
-    readonly level: number
-  }[]
+  readonly bids: readonly CollectorLevel[]
+  readonly asks: readonly CollectorLevel[]
   /** best ask - best bid; a decimal string with the exchange's number of decimals */
   readonly spread: string | null
   /** (best ask + best bid) / 2; a decimal string with the exchange's number of decimals */
@@ -254,30 +224,27 @@ export type CollectorHistory = {
   readonly count: number
   /** Path of the next page. */
   readonly next: string | null
-  readonly data: readonly {
-    /** [s since 1970] */
-    readonly timestamp: number
-    readonly bids: readonly {
-      /** price [quote asset]; a decimal string with the exchange's number of decimals */
-      readonly price: string
-      /** quantity [base asset]; a decimal string with the exchange's number of decimals */
-      readonly quantity: string
-      /** 0 is the best. */
-      readonly level: number
-    }[]
-    readonly asks: readonly {
-      /** price [quote asset]; a decimal string with the exchange's number of decimals */
-      readonly price: string
-      /** quantity [base asset]; a decimal string with the exchange's number of decimals */
-      readonly quantity: string
-      /** 0 is the best. */
-      readonly level: number
-    }[]
-    /** best ask - best bid; a decimal string with the exchange's number of decimals */
-    readonly spread: string | null
-    /** (best ask + best bid) / 2; a decimal string with the exchange's number of decimals */
-    readonly mid_price: string | null
-  }[]
+  readonly data: readonly CollectorSnapshot[]
+}
+
+export type CollectorLevel = {
+  /** price [quote asset]; a decimal string with the exchange's number of decimals */
+  readonly price: string
+  /** quantity [base asset]; a decimal string with the exchange's number of decimals */
+  readonly quantity: string
+  /** 0 is the best. */
+  readonly level: number
+}
+
+export type CollectorSnapshot = {
+  /** [s since 1970] */
+  readonly timestamp: number
+  readonly bids: readonly CollectorLevel[]
+  readonly asks: readonly CollectorLevel[]
+  /** best ask - best bid; a decimal string with the exchange's number of decimals */
+  readonly spread: string | null
+  /** (best ask + best bid) / 2; a decimal string with the exchange's number of decimals */
+  readonly mid_price: string | null
 }
 
 export type CollectorStats = {
@@ -286,22 +253,7 @@ export type CollectorStats = {
   readonly symbol_count: number
   /** Number of symbols with a quote or trade in the last hour. */
   readonly active_count: number
-  readonly symbols: readonly {
-    readonly exchange: string
-    readonly symbol: string
-    /** Whether the exchange trades the symbol. */
-    readonly is_active: boolean
-    /** Time of the newest quote or trade; null if the last hour had none. */
-    readonly last_update: number | null
-    /** best bid; a decimal string with the exchange's number of decimals */
-    readonly best_bid: string | null
-    /** best ask; a decimal string with the exchange's number of decimals */
-    readonly best_ask: string | null
-    /** best ask - best bid; a decimal string with the exchange's number of decimals */
-    readonly spread: string | null
-    /** price of the newest trade; a decimal string with the exchange's number of decimals */
-    readonly last_price: string | null
-  }[]
+  readonly symbols: readonly SymbolStats[]
 }
 
 export type Coverage = {
@@ -311,29 +263,7 @@ export type Coverage = {
   readonly from: string
   /** End of the range, exclusive. */
   readonly to: string
-  readonly streams: readonly {
-    readonly channel:
-      | 'book_ticker'
-      | 'trades'
-      | 'depth_events'
-      | 'mark_price'
-      | 'liquidations'
-      | 'prices'
-    /** Time of the first row in the database; null if none. */
-    readonly hot_first_ts: string | null
-    /** Time of the last row in the database; null if none. */
-    readonly hot_last_ts: string | null
-    /** Number of archived hours of this stream, over the exchange's symbols. */
-    readonly archived_hour_count: number
-    /** Number of gaps in the range. */
-    readonly gap_count: number
-    /** Gaps whose events are still missing. */
-    readonly open_gap_count: number
-    /** Gaps that have not ended: the stream is not being received now. */
-    readonly unended_gap_count: number
-    /** Total time in open gaps, clipped to the range; overlaps count once [s]. */
-    readonly missing_s: number
-  }[]
+  readonly streams: readonly StreamCoverage[]
 }
 
 export type DatasetColumn = {
@@ -364,15 +294,7 @@ export type DatasetDate = {
   /** Settings that the rows depend on, such as the number of bars per day. */
   readonly parameters?: Readonly<Record<string, number>>
   readonly inputs?: DatasetInputs
-  readonly files: readonly {
-    readonly name: string
-    readonly format: 'parquet' | 'arrow' | 'csv.gz' | 'npz' | 'tar'
-    readonly bytes: number
-    readonly sha256: string
-    readonly row_count: number
-    /** Signed URL; works without credentials until expires_at. */
-    readonly url: string
-  }[]
+  readonly files: readonly SignedFile[]
   /** When the URLs expire. */
   readonly expires_at: string
 }
@@ -384,10 +306,41 @@ export type DatasetDates = {
    * complete.
    */
   readonly latest_date: string | null
-  readonly dates: readonly {
-    readonly date: string
-    readonly schema_version: number
-  }[]
+  readonly dates: readonly DatasetVersion[]
+}
+
+export type DatasetFile = {
+  readonly name: string
+  readonly format: 'parquet' | 'arrow' | 'csv.gz' | 'npz' | 'tar'
+  readonly bytes: number
+  readonly sha256: string
+  readonly row_count: number
+}
+
+export type DatasetGap = {
+  readonly channel:
+    | 'book_ticker'
+    | 'trades'
+    | 'depth_events'
+    | 'mark_price'
+    | 'liquidations'
+    | 'prices'
+  readonly from_ts: string
+  /** Null if the gap had not ended when the day was built. */
+  readonly to_ts: string | null
+  readonly cause:
+    | 'sequence'
+    | 'disconnect'
+    | 'restart'
+    | 'silence'
+    | 'refused'
+    | 'rejected'
+    | 'tape_full'
+    | 'tape_cut'
+    | 'delisted'
+    | 'operator'
+    | 'import'
+  readonly repaired: boolean
 }
 
 export type DatasetInputs = {
@@ -399,22 +352,9 @@ export type DatasetInputs = {
   /** Hash of the gap ledger entries for this day and its symbols. */
   readonly ledger_sha256?: string
   /** Archived hours that were revised because of late rows. */
-  readonly revised_hours: readonly {
-    readonly exchange: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
-    readonly table_name: string
-    readonly hour: string
-    readonly version: number
-  }[]
+  readonly revised_hours: readonly RevisedHour[]
   /** Of imported facts: the files that the rows are from. */
-  readonly files?: readonly {
-    /** Its name at the source. */
-    readonly file: string
-    readonly source: string
-    readonly kind: string
-    readonly sha256: string
-    /** What is wrong with the file; null if it is whole. */
-    readonly finding: string | null
-  }[]
+  readonly files?: readonly ImportedFile[]
 }
 
 export type DatasetList = {
@@ -438,13 +378,7 @@ export type DatasetManifest = {
   /** Settings that the rows depend on, such as the number of bars per day. */
   readonly parameters?: Readonly<Record<string, number>>
   readonly inputs?: DatasetInputs
-  readonly files: readonly {
-    readonly name: string
-    readonly format: 'parquet' | 'arrow' | 'csv.gz' | 'npz' | 'tar'
-    readonly bytes: number
-    readonly sha256: string
-    readonly row_count: number
-  }[]
+  readonly files: readonly DatasetFile[]
 }
 
 export type DatasetSummary = {
@@ -453,6 +387,11 @@ export type DatasetSummary = {
   readonly date_count: number
   readonly first_date: string
   readonly last_date: string
+}
+
+export type DatasetVersion = {
+  readonly date: string
+  readonly schema_version: number
 }
 
 export type DepthEvent = {
@@ -490,6 +429,12 @@ export type DepthEventPage = {
   readonly rows: readonly DepthEvent[]
 }
 
+export type ExchangeCounts = {
+  readonly exchange: string
+  readonly symbol_count: number
+  readonly active_count: number
+}
+
 export type FeaturePage = {
   readonly exchange: string
   readonly symbol: string
@@ -506,6 +451,27 @@ export type FeaturePage = {
   readonly next: string | null
   /** Columns as in the manifest of the dataset. ts is a time. */
   readonly rows: readonly Readonly<Record<string, string | number | null>>[]
+}
+
+export type Finding = {
+  readonly check:
+    | 'structure'
+    | 'ingestors'
+    | 'freshness'
+    | 'quality'
+    | 'frequency'
+    | 'rates'
+    | 'books'
+    | 'clock'
+    | 'datasets'
+  readonly code: string
+  readonly table_name: string | null
+  /** What was found, and what was expected. */
+  readonly sentence: string
+  /** Affected symbols, at most 500. */
+  readonly symbols: readonly string[]
+  /** Number of affected symbols. */
+  readonly symbol_count: number
 }
 
 export type FundingRate = {
@@ -618,26 +584,32 @@ export type Heatmap = {
   /** End of the range, exclusive. */
   readonly to: string
   readonly row_count: number
-  readonly rows: readonly {
-    /** Start of the interval. */
-    readonly ts: string
-    /** Ascending by price. */
-    readonly bid: readonly (readonly [string, string])[]
-    /** Ascending by price. */
-    readonly ask: readonly (readonly [string, string])[]
-  }[]
+  readonly rows: readonly HeatmapRow[]
+}
+
+export type HeatmapRow = {
+  /** Start of the interval. */
+  readonly ts: string
+  /** Ascending by price. */
+  readonly bid: readonly (readonly [string, string])[]
+  /** Ascending by price. */
+  readonly ask: readonly (readonly [string, string])[]
+}
+
+export type ImportedFile = {
+  /** Its name at the source. */
+  readonly file: string
+  readonly source: string
+  readonly kind: string
+  readonly sha256: string
+  /** What is wrong with the file; null if it is whole. */
+  readonly finding: string | null
 }
 
 export type Index = {
   readonly name: 'booktape'
   /** Instruments that each exchange lists, and those that it trades. */
-  readonly exchanges:
-    | readonly {
-        readonly exchange: string
-        readonly symbol_count: number
-        readonly active_count: number
-      }[]
-    | null
+  readonly exchanges: readonly ExchangeCounts[] | null
   /** Start of the first hour that was recorded. */
   readonly first_hour: string | null
   /** Time of the newest quote of the last 24 hours. */
@@ -680,6 +652,11 @@ export type IndexPriceStats = {
   readonly last_timestamp: number | null
 }
 
+export type Instrument = {
+  readonly exchange: string
+  readonly symbol: string
+}
+
 export type JobRun = {
   readonly id: number
   readonly job: string
@@ -698,7 +675,18 @@ export type JobRunList = {
   readonly runs: readonly JobRun[]
 }
 
-export type JobRunLog = JobRun & {
+export type JobRunLog = {
+  readonly id: number
+  readonly job: string
+  /** What the run processes, such as a day. */
+  readonly job_window: string
+  readonly status: 'running' | 'done' | 'failed'
+  readonly attempt: number
+  readonly started_at: string
+  readonly finished_at: string | null
+  readonly row_count: number | null
+  readonly byte_count: number | null
+  readonly error: string | null
   /** Number of lines in the whole log. */
   readonly line_count: number
   /** Each line has ts, level, msg and further fields. */
@@ -1119,6 +1107,24 @@ export type MarketSecondPage = {
   readonly rows: readonly MarketSecond[]
 }
 
+export type OpenGap = {
+  readonly from_ts: string
+  /** Null until the gap ends. */
+  readonly to_ts: string | null
+  readonly cause:
+    | 'sequence'
+    | 'disconnect'
+    | 'restart'
+    | 'silence'
+    | 'refused'
+    | 'rejected'
+    | 'tape_full'
+    | 'tape_cut'
+    | 'delisted'
+    | 'operator'
+    | 'import'
+}
+
 export type OpenInterest = {
   /** time of the values [UTC] */
   readonly ts_exchange?: string
@@ -1152,14 +1158,22 @@ export type OpenInterestPage = {
   readonly rows: readonly OpenInterest[]
 }
 
+export type ParameterError = {
+  readonly type: string
+  readonly loc: readonly string[]
+  readonly msg: string
+  readonly input: string | null
+}
+
 /** The parameters that are not allowed. */
 export type ParameterErrors = {
-  readonly detail: readonly {
-    readonly type: string
-    readonly loc: readonly string[]
-    readonly msg: string
-    readonly input: string | null
-  }[]
+  readonly detail: readonly ParameterError[]
+}
+
+export type ParameterProblem = {
+  readonly parameter: string
+  readonly found: string | null
+  readonly allowed: string
 }
 
 /** RFC 9457 problem document. */
@@ -1171,11 +1185,7 @@ export type Problem = {
   /** Path of the request. */
   readonly instance: string
   /** The parameters that were refused, and what is allowed. */
-  readonly errors?: readonly {
-    readonly parameter: string
-    readonly found: string | null
-    readonly allowed: string
-  }[]
+  readonly errors?: readonly ParameterProblem[]
 }
 
 export type Quote = {
@@ -1274,15 +1284,9 @@ export type QuoteList = {
   /** By exchange and symbol. */
   readonly rows: readonly QuoteAt[]
   /** Instruments of the request that have no quote. Empty without `symbols`. */
-  readonly missing: readonly {
-    readonly exchange: string
-    readonly symbol: string
-  }[]
+  readonly missing: readonly Instrument[]
   /** Instruments whose quote may be in the database, which does not respond. */
-  readonly unavailable: readonly {
-    readonly exchange: string
-    readonly symbol: string
-  }[]
+  readonly unavailable: readonly Instrument[]
 }
 
 export type QuotePage = {
@@ -1301,7 +1305,27 @@ export type QuotePage = {
   readonly rows: readonly Quote[]
 }
 
-export type SearchResult = Symbol & {
+export type RevisedHour = {
+  readonly exchange: 'binance-futures' | 'binance-spot' | 'deribit' | 'bybit-linear'
+  readonly table_name: string
+  readonly hour: string
+  readonly version: number
+}
+
+export type SearchResult = {
+  readonly exchange: string
+  readonly symbol: string
+  readonly instrument_type: 'perp' | 'future' | 'spot' | 'index' | null
+  readonly base_asset: string | null
+  readonly quote_asset: string | null
+  readonly is_active: boolean
+  /** Smallest price step [quote asset]; a decimal string with the exchange's number of decimals */
+  readonly tick_size: string | null
+  /**
+   * Smallest quantity step [base asset]; a decimal string with the exchange's number of decimals
+   */
+  readonly step_size: string | null
+  readonly ts_exchange_source: TimeSources
   /** What begins with `q`. */
   readonly matches: 'symbol' | 'base_asset'
 }
@@ -1373,6 +1397,40 @@ export type SignalPage = {
   readonly rows: readonly Signal[]
 }
 
+export type SignedFile = {
+  readonly name: string
+  readonly format: 'parquet' | 'arrow' | 'csv.gz' | 'npz' | 'tar'
+  readonly bytes: number
+  readonly sha256: string
+  readonly row_count: number
+  /** Signed URL; works without credentials until expires_at. */
+  readonly url: string
+}
+
+export type StreamCoverage = {
+  readonly channel:
+    | 'book_ticker'
+    | 'trades'
+    | 'depth_events'
+    | 'mark_price'
+    | 'liquidations'
+    | 'prices'
+  /** Time of the first row in the database; null if none. */
+  readonly hot_first_ts: string | null
+  /** Time of the last row in the database; null if none. */
+  readonly hot_last_ts: string | null
+  /** Number of archived hours of this stream, over the exchange's symbols. */
+  readonly archived_hour_count: number
+  /** Number of gaps in the range. */
+  readonly gap_count: number
+  /** Gaps whose events are still missing. */
+  readonly open_gap_count: number
+  /** Gaps that have not ended: the stream is not being received now. */
+  readonly unended_gap_count: number
+  /** Total time in open gaps, clipped to the range; overlaps count once [s]. */
+  readonly missing_s: number
+}
+
 export type Symbol = {
   readonly exchange: string
   readonly symbol: string
@@ -1386,22 +1444,7 @@ export type Symbol = {
    * Smallest quantity step [base asset]; a decimal string with the exchange's number of decimals
    */
   readonly step_size: string | null
-  /**
-   * Source of ts_exchange, for each kind of row. engine: time of the matching engine. event: time
-   * at which the exchange sent the event. receive: time at which we received it, because the
-   * exchange gives no time. stream: time at which we received it, corrected to the clock of the
-   * preceding updates. A kind that the exchange does not provide is absent.
-   */
-  readonly ts_exchange_source: {
-    readonly book_ticker?: 'engine' | 'event' | 'receive' | 'stream'
-    readonly trades?: 'engine' | 'event' | 'receive' | 'stream'
-    readonly depth_diff?: 'engine' | 'event' | 'receive' | 'stream'
-    readonly depth_partial?: 'engine' | 'event' | 'receive' | 'stream'
-    readonly depth_snapshot?: 'engine' | 'event' | 'receive' | 'stream'
-    readonly mark_price?: 'engine' | 'event' | 'receive' | 'stream'
-    readonly liquidations?: 'engine' | 'event' | 'receive' | 'stream'
-    readonly prices?: 'engine' | 'event' | 'receive' | 'stream'
-  }
+  readonly ts_exchange_source: TimeSources
 }
 
 export type SymbolCoverage = {
@@ -1417,35 +1460,45 @@ export type SymbolCoverage = {
   readonly quote_count: number
   readonly trade_count: number
   readonly gap_count: number
-  readonly gaps: readonly {
-    readonly channel:
-      | 'book_ticker'
-      | 'trades'
-      | 'depth_events'
-      | 'mark_price'
-      | 'liquidations'
-      | 'prices'
-    readonly from_ts: string
-    /** Null if the gap had not ended when the day was built. */
-    readonly to_ts: string | null
-    readonly cause:
-      | 'sequence'
-      | 'disconnect'
-      | 'restart'
-      | 'silence'
-      | 'refused'
-      | 'rejected'
-      | 'tape_full'
-      | 'tape_cut'
-      | 'delisted'
-      | 'operator'
-      | 'import'
-    readonly repaired: boolean
-  }[]
+  readonly gaps: readonly DatasetGap[]
 }
 
 export type SymbolList = {
   readonly symbols: readonly Symbol[]
+}
+
+export type SymbolStats = {
+  readonly exchange: string
+  readonly symbol: string
+  /** Whether the exchange trades the symbol. */
+  readonly is_active: boolean
+  /** Time of the newest quote or trade; null if the last hour had none. */
+  readonly last_update: number | null
+  /** best bid; a decimal string with the exchange's number of decimals */
+  readonly best_bid: string | null
+  /** best ask; a decimal string with the exchange's number of decimals */
+  readonly best_ask: string | null
+  /** best ask - best bid; a decimal string with the exchange's number of decimals */
+  readonly spread: string | null
+  /** price of the newest trade; a decimal string with the exchange's number of decimals */
+  readonly last_price: string | null
+}
+
+/**
+ * Source of ts_exchange, for each kind of row. engine: time of the matching engine. event: time at
+ * which the exchange sent the event. receive: time at which we received it, because the exchange
+ * gives no time. stream: time at which we received it, corrected to the clock of the preceding
+ * updates. A kind that the exchange does not provide is absent.
+ */
+export type TimeSources = {
+  readonly book_ticker?: 'engine' | 'event' | 'receive' | 'stream'
+  readonly trades?: 'engine' | 'event' | 'receive' | 'stream'
+  readonly depth_diff?: 'engine' | 'event' | 'receive' | 'stream'
+  readonly depth_partial?: 'engine' | 'event' | 'receive' | 'stream'
+  readonly depth_snapshot?: 'engine' | 'event' | 'receive' | 'stream'
+  readonly mark_price?: 'engine' | 'event' | 'receive' | 'stream'
+  readonly liquidations?: 'engine' | 'event' | 'receive' | 'stream'
+  readonly prices?: 'engine' | 'event' | 'receive' | 'stream'
 }
 
 export type TopOfBook = {
@@ -1774,26 +1827,7 @@ export type ValidationReport = {
   }
   /** Number of rows that were checked. */
   readonly row_count: number
-  readonly findings: readonly {
-    readonly check:
-      | 'structure'
-      | 'ingestors'
-      | 'freshness'
-      | 'quality'
-      | 'frequency'
-      | 'rates'
-      | 'books'
-      | 'clock'
-      | 'datasets'
-    readonly code: string
-    readonly table_name: string | null
-    /** What was found, and what was expected. */
-    readonly sentence: string
-    /** Affected symbols, at most 500. */
-    readonly symbols: readonly string[]
-    /** Number of affected symbols. */
-    readonly symbol_count: number
-  }[]
+  readonly findings: readonly Finding[]
 }
 
 export type VolumeProfile = {
@@ -1803,23 +1837,7 @@ export type VolumeProfile = {
    * Gaps in the recording of trades that touch the range and whose events are missing; at most 100.
    * /v1/gaps has all.
    */
-  readonly open_gaps: readonly {
-    readonly from_ts: string
-    /** Null until the gap ends. */
-    readonly to_ts: string | null
-    readonly cause:
-      | 'sequence'
-      | 'disconnect'
-      | 'restart'
-      | 'silence'
-      | 'refused'
-      | 'rejected'
-      | 'tape_full'
-      | 'tape_cut'
-      | 'delisted'
-      | 'operator'
-      | 'import'
-  }[]
+  readonly open_gaps: readonly OpenGap[]
   /** Start of the range, a whole minute, inclusive. */
   readonly from: string
   /** End of the range, a whole minute, exclusive. */

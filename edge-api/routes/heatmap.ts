@@ -53,11 +53,13 @@ const Heatmap = z
     to: pageShape.to,
     row_count: pageShape.row_count,
     rows: z.array(
-      z.object({
-        ts: time('Start of the interval.'),
-        bid: cells.openapi({ description: 'Ascending by price.' }),
-        ask: cells.openapi({ description: 'Ascending by price.' }),
-      }),
+      z
+        .object({
+          ts: time('Start of the interval.'),
+          bid: cells.openapi({ description: 'Ascending by price.' }),
+          ask: cells.openapi({ description: 'Ascending by price.' }),
+        })
+        .openapi('HeatmapRow'),
     ),
   })
   .openapi('Heatmap')

@@ -69,19 +69,19 @@ const Cluster = z
   })
   .openapi('Cluster')
 
-const openGaps = z
-  .array(
-    z.object({
-      from_ts: time(),
-      to_ts: time('Null until the gap ends.').nullable(),
-      cause: z.enum(GAP_CAUSES),
-    }),
-  )
-  .openapi({
-    description:
-      'Gaps in the recording of trades that touch the range and whose events are missing; at ' +
-      'most 100. /v1/gaps has all.',
+const OpenGap = z
+  .object({
+    from_ts: time(),
+    to_ts: time('Null until the gap ends.').nullable(),
+    cause: z.enum(GAP_CAUSES),
   })
+  .openapi('OpenGap')
+
+const openGaps = z.array(OpenGap).openapi({
+  description:
+    'Gaps in the recording of trades that touch the range and whose events are missing; at ' +
+    'most 100. /v1/gaps has all.',
+})
 
 export const ClusterPage = z
   .object({

@@ -28,13 +28,15 @@ const DatasetColumn = z
   })
   .openapi('DatasetColumn')
 
-export const DatasetFile = z.object({
-  name: fileName.openapi({ example: 'features_1s.parquet' }),
-  format: z.enum(['parquet', 'arrow', 'csv.gz', 'npz', 'tar']),
-  bytes: count,
-  sha256,
-  row_count: count,
-})
+export const DatasetFile = z
+  .object({
+    name: fileName.openapi({ example: 'features_1s.parquet' }),
+    format: z.enum(['parquet', 'arrow', 'csv.gz', 'npz', 'tar']),
+    bytes: count,
+    sha256,
+    row_count: count,
+  })
+  .openapi('DatasetFile')
 
 const SymbolCoverage = z
   .object({
@@ -50,15 +52,17 @@ const SymbolCoverage = z
     gap_count: count,
     gaps: z
       .array(
-        z.object({
-          channel: z.enum(CHANNELS),
-          from_ts: z.string(),
-          to_ts: z.string().nullable().openapi({
-            description: 'Null if the gap had not ended when the day was built.',
-          }),
-          cause: z.enum(GAP_CAUSES),
-          repaired: z.boolean(),
-        }),
+        z
+          .object({
+            channel: z.enum(CHANNELS),
+            from_ts: z.string(),
+            to_ts: z.string().nullable().openapi({
+              description: 'Null if the gap had not ended when the day was built.',
+            }),
+            cause: z.enum(GAP_CAUSES),
+            repaired: z.boolean(),
+          })
+          .openapi('DatasetGap'),
       )
       .readonly(),
   })
@@ -74,27 +78,31 @@ const DatasetInputs = z
     }),
     revised_hours: z
       .array(
-        z.object({
-          exchange: z.enum(EXCHANGES),
-          table_name: z.string(),
-          hour: z.string(),
-          version: z.int().min(1),
-        }),
+        z
+          .object({
+            exchange: z.enum(EXCHANGES),
+            table_name: z.string(),
+            hour: z.string(),
+            version: z.int().min(1),
+          })
+          .openapi('RevisedHour'),
       )
       .readonly()
       .openapi({ description: 'Archived hours that were revised because of late rows.' }),
     files: z
       .array(
-        z.object({
-          file: z.string().openapi({ description: 'Its name at the source.' }),
-          source: z.string().openapi({ example: 'binance' }),
-          kind: z.string().openapi({ example: 'metrics' }),
-          sha256,
-          finding: z
-            .string()
-            .nullable()
-            .openapi({ description: 'What is wrong with the file; null if it is whole.' }),
-        }),
+        z
+          .object({
+            file: z.string().openapi({ description: 'Its name at the source.' }),
+            source: z.string().openapi({ example: 'binance' }),
+            kind: z.string().openapi({ example: 'metrics' }),
+            sha256,
+            finding: z
+              .string()
+              .nullable()
+              .openapi({ description: 'What is wrong with the file; null if it is whole.' }),
+          })
+          .openapi('ImportedFile'),
       )
       .readonly()
       .optional()

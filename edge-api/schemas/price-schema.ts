@@ -96,12 +96,14 @@ export const Tickers = z.array(z.string())
 export const ParameterErrors = z
   .object({
     detail: z.array(
-      z.object({
-        type: z.string().openapi({ example: 'missing' }),
-        loc: z.array(z.string()).openapi({ example: ['query', 'ticker'] }),
-        msg: z.string(),
-        input: z.string().nullable(),
-      }),
+      z
+        .object({
+          type: z.string().openapi({ example: 'missing' }),
+          loc: z.array(z.string()).openapi({ example: ['query', 'ticker'] }),
+          msg: z.string(),
+          input: z.string().nullable(),
+        })
+        .openapi('ParameterError'),
     ),
   })
   .openapi('ParameterErrors', { description: 'The parameters that are not allowed.' })

@@ -25,7 +25,11 @@ export const ProblemDocument = z
     detail: z.string(),
     instance: z.string().openapi({ description: 'Path of the request.' }),
     errors: z
-      .array(z.object({ parameter: z.string(), found: z.string().nullable(), allowed: z.string() }))
+      .array(
+        z
+          .object({ parameter: z.string(), found: z.string().nullable(), allowed: z.string() })
+          .openapi('ParameterProblem'),
+      )
       .optional()
       .openapi({ description: 'The parameters that were refused, and what is allowed.' }),
   })
@@ -33,13 +37,13 @@ export const ProblemDocument = z
 
 const timeSource = z.enum(TIME_SOURCES).optional()
 
-const timeSources = z
+const TimeSources = z
   .object(
     Object.fromEntries(TIMED_KINDS.map((kind) => [kind, timeSource])) as {
       readonly [kind in TimedKind]: typeof timeSource
     },
   )
-  .openapi({
+  .openapi('TimeSources', {
     description:
       'Source of ts_exchange, for each kind of row. engine: time of the matching engine. ' +
       'event: time at which the exchange sent the event. receive: time at which we received it, ' +
@@ -58,15 +62,18 @@ const SymbolItem = z
     is_active: z.boolean(),
     tick_size: decimal('Smallest price step [quote asset]', '0.10').nullable(),
     step_size: decimal('Smallest quantity step [base asset]', '0.001').nullable(),
-    ts_exchange_source: timeSources,
+    ts_exchange_source: TimeSources,
   })
   .openapi('Symbol')
 
 export const SymbolList = z.object({ symbols: z.array(SymbolItem) }).openapi('SymbolList')
 
-const SearchResult = SymbolItem.extend({
-  matches: z.enum(['symbol', 'base_asset']).openapi({ description: 'What begins with `q`.' }),
-}).openapi('SearchResult')
+const SearchResult = z
+  .object({
+    ...SymbolItem.shape,
+    matches: z.enum(['symbol', 'base_asset']).openapi({ description: 'What begins with `q`.' }),
+  })
+  .openapi('SearchResult')
 
 export const SearchResults = z
   .object({ q: z.string(), symbols: z.array(SearchResult) })
@@ -91,6 +98,8 @@ export const QuoteAt = z
   })
   .openapi('QuoteAt')
 
+const Instrument = z.object(instrument).openapi('Instrument')
+
 export const QuoteList = z
   .object({
     ts: time('The time of the quotes.'),
@@ -98,10 +107,10 @@ export const QuoteList = z
     row_count: count,
     next: page.next,
     rows: z.array(QuoteAt).openapi({ description: 'By exchange and symbol.' }),
-    missing: z.array(z.object(instrument)).openapi({
+    missing: z.array(Instrument).openapi({
       description: 'Instruments of the request that have no quote. Empty without `symbols`.',
     }),
-    unavailable: z.array(z.object(instrument)).openapi({
+    unavailable: z.array(Instrument).openapi({
       description: 'Instruments whose quote may be in the database, which does not respond.',
     }),
   })
@@ -176,37 +185,37 @@ const JobRun = z
 
 export const JobRunList = z.object({ runs: z.array(JobRun) }).openapi('JobRunList')
 
-export const JobRunLog = JobRun.extend({
-  line_count: count.openapi({ description: 'Number of lines in the whole log.' }),
-  log_lines: z.array(z.record(z.string(), z.unknown())).openapi({
-    description: 'Each line has ts, level, msg and further fields.',
-  }),
-}).openapi('JobRunLog')
+export const JobRunLog = z
+  .object({
+    ...JobRun.shape,
+    line_count: count.openapi({ description: 'Number of lines in the whole log.' }),
+    log_lines: z.array(z.record(z.string(), z.unknown())).openapi({
+      description: 'Each line has ts, level, msg and further fields.',
+    }),
+  })
+  .openapi('JobRunLog')
+
+const StreamCoverage = z
+  .object({
+    channel: z.enum(CHANNELS),
+    hot_first_ts: time('Time of the first row in the database; null if none.').nullable(),
+    hot_last_ts: time('Time of the last row in the database; null if none.').nullable(),
+    archived_hour_count: count.openapi({
+      description: "Number of archived hours of this stream, over the exchange's symbols.",
+    }),
+    gap_count: count.openapi({ description: 'Number of gaps in the range.' }),
+    open_gap_count: count.openapi({ description: 'Gaps whose events are still missing.' }),
+    unended_gap_count: count.openapi({
+      description: 'Gaps that have not ended: the stream is not being received now.',
+    }),
+    missing_s: z.number().min(0).openapi({
+      description: 'Total time in open gaps, clipped to the range; overlaps count once [s].',
+    }),
+  })
+  .openapi('StreamCoverage')
 
 export const Coverage = z
-  .object({
-    ...instrument,
-    from: page.from,
-    to: page.to,
-    streams: z.array(
-      z.object({
-        channel: z.enum(CHANNELS),
-        hot_first_ts: time('Time of the first row in the database; null if none.').nullable(),
-        hot_last_ts: time('Time of the last row in the database; null if none.').nullable(),
-        archived_hour_count: count.openapi({
-          description: "Number of archived hours of this stream, over the exchange's symbols.",
-        }),
-        gap_count: count.openapi({ description: 'Number of gaps in the range.' }),
-        open_gap_count: count.openapi({ description: 'Gaps whose events are still missing.' }),
-        unended_gap_count: count.openapi({
-          description: 'Gaps that have not ended: the stream is not being received now.',
-        }),
-        missing_s: z.number().min(0).openapi({
-          description: 'Total time in open gaps, clipped to the range; overlaps count once [s].',
-        }),
-      }),
-    ),
-  })
+  .object({ ...instrument, from: page.from, to: page.to, streams: z.array(StreamCoverage) })
   .openapi('Coverage')
 
 const DatasetSummary = z
@@ -234,20 +243,25 @@ export const DatasetDates = z
           'The date that `yesterday` refers to: the newest complete day, or the newest day if ' +
           'none is complete.',
       }),
-    dates: z.array(z.object({ date: z.string(), schema_version: z.int() })).readonly(),
+    dates: z
+      .array(z.object({ date: z.string(), schema_version: z.int() }).openapi('DatasetVersion'))
+      .readonly(),
   })
   .openapi('DatasetDates')
+
+const SignedFile = z
+  .object({
+    ...DatasetFile.shape,
+    url: z.url().openapi({
+      description: 'Signed URL; works without credentials until expires_at.',
+    }),
+  })
+  .openapi('SignedFile')
 
 export const DatasetDate = z
   .object({
     ...manifestShape,
-    files: z.array(
-      DatasetFile.extend({
-        url: z.url().openapi({
-          description: 'Signed URL; works without credentials until expires_at.',
-        }),
-      }),
-    ),
+    files: z.array(SignedFile),
     expires_at: time('When the URLs expire.'),
   })
   .openapi('DatasetDate')
@@ -266,7 +280,11 @@ export const Index = z
   .object({
     name: z.literal('booktape'),
     exchanges: z
-      .array(z.object({ exchange: z.string(), symbol_count: count, active_count: count }))
+      .array(
+        z
+          .object({ exchange: z.string(), symbol_count: count, active_count: count })
+          .openapi('ExchangeCounts'),
+      )
       .nullable()
       .openapi({ description: 'Instruments that each exchange lists, and those that it trades.' }),
     first_hour: time('Start of the first hour that was recorded.').nullable(),

@@ -33,17 +33,19 @@ export const ValidationReport = z
     row_count: count.openapi({ description: 'Number of rows that were checked.' }),
     findings: z
       .array(
-        z.object({
-          check: z.enum(CHECKS),
-          code: z.string().openapi({ example: 'rate_low' }),
-          table_name: z.string().nullable(),
-          sentence: z.string().openapi({ description: 'What was found, and what was expected.' }),
-          symbols: z
-            .array(z.string())
-            .readonly()
-            .openapi({ description: `Affected symbols, at most ${REPORTED_SYMBOLS_MAX}.` }),
-          symbol_count: count.openapi({ description: 'Number of affected symbols.' }),
-        }),
+        z
+          .object({
+            check: z.enum(CHECKS),
+            code: z.string().openapi({ example: 'rate_low' }),
+            table_name: z.string().nullable(),
+            sentence: z.string().openapi({ description: 'What was found, and what was expected.' }),
+            symbols: z
+              .array(z.string())
+              .readonly()
+              .openapi({ description: `Affected symbols, at most ${REPORTED_SYMBOLS_MAX}.` }),
+            symbol_count: count.openapi({ description: 'Number of affected symbols.' }),
+          })
+          .openapi('Finding'),
       )
       .readonly(),
   })

@@ -40,6 +40,15 @@ test('every number says its size, so that no client reads an id as 32 bits', asy
   expect([...sizes].toSorted()).toEqual(['integer: int32', 'integer: int64', 'number: double'])
 })
 
+test('what an array holds has a name, which is the name of its class in a client', async () => {
+  const { components } = await apiDocument()
+  const unnamed: string[] = []
+  visit(components, ({ items }) => {
+    if (items?.properties !== undefined) unnamed.push(Object.keys(items.properties).join())
+  })
+  expect(unnamed).toEqual([])
+})
+
 interface Schema {
   readonly type?: unknown
   readonly format?: string
