@@ -40,22 +40,41 @@ export function oldestAdded(added: readonly AddedRange[]): OldestAdded {
 /** `rows` are ordered by symbol, then by time, as prepare.ts joins them. */
 export function rangesOf({ table, bytes, offsets, row_count }: CopyRows): readonly AddedRange[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const ranges: { -readonly [K in keyof AddedRange]: AddedRange[K] }[] = []
-  let last: (typeof ranges)[number] | undefined
-  let hour_end = -Infinity
-  for (let index = 0; index < row_count; index++) {
-    const at = offsets[index]!
-    const ts = tsExchangeAt(view, at)
-    const symbol_id = symbolIdAt(view, at)
-    if (last !== undefined && last.symbol_id === symbol_id && ts < hour_end) {
-      last.greatest = ts
-      continue
-    }
-    hour_end = (Math.floor(ts / HOUR_US) + 1) * HOUR_US
-    last = { table_name: table.name, symbol_id, lowest: ts, greatest: ts }
-    ranges.push(last)
+  const ranges: AddedRange[] = []
+  let begin = 0
+  while (begin < row_count) {
+    const symbol_id = symbolIdAt(view, offsets[begin]!)
+    const lowest = tsExchangeAt(view, offsets[begin]!)
+    const hour_end = (Math.floor(lowest / HOUR_US) + 1) * HOUR_US
+    const end = firstOutside(begin, row_count, (index) => {
+      const at = offsets[index]!
+      return tsExchangeAt(view, at) >= hour_end || symbolIdAt(view, at) !== symbol_id
+    })
+    const greatest = tsExchangeAt(view, offsets[end - 1]!)
+    ranges.push({ table_name: table.name, symbol_id, lowest, greatest })
+    begin = end
   }
   return ranges
+}
+
+/**
+ * The first index from `begin` on that is outside, and so are all after it; `end` if there is none.
+ * Looks at few of many: a full batch has a hundred rows of each symbol.
+ */
+function firstOutside(begin: number, end: number, isOutside: (index: number) => boolean): number {
+  let inside = begin
+  let step = 1
+  while (inside + step < end && !isOutside(inside + step)) {
+    inside += step
+    step *= 2
+  }
+  let outside = Math.min(inside + step, end)
+  while (outside - inside > 1) {
+    const middle = (inside + outside) >>> 1
+    if (isOutside(middle)) outside = middle
+    else inside = middle
+  }
+  return outside
 }
 
 /** Writes a row per consumer for every range that begins below its table's threshold. */

@@ -6,6 +6,7 @@
 import { RAW_CHANNELS, RAW_TABLES, type RawChannel } from '#core/tables.ts'
 import type { Micros } from '#core/time.ts'
 import type { Batch } from './batch.ts'
+import type { BatchMemory } from './batch-memory.ts'
 import { type Conflict, type Conflicts, EVIDENCE_MAX } from './conflicts.ts'
 import type { CopyRows } from './copy-encoder.ts'
 import type { RefusedRecord } from './dead-letters.ts'
@@ -35,18 +36,25 @@ export interface TableCopy {
 
 export type SymbolIds = (stream: StreamKey) => number
 
-/** `symbolId` must know every symbol of the batch. */
+/** `symbolId` must know every symbol of the batch. The rows are in `memory`. */
 export function prepareBatch(
   batch: Batch,
   symbolId: SymbolIds,
+  memory: BatchMemory,
   refused: readonly RefusedRecord[] = [],
   dead: readonly RefusedRecord[] = [],
 ): PreparedBatch {
-  const copies = RAW_CHANNELS.map((channel) => prepareTable(batch, channel, symbolId))
+  memory.turn()
+  const copies = RAW_CHANNELS.map((channel) => prepareTable(batch, channel, symbolId, memory))
   return { batch, copies: copies.filter((copy) => copy.rows.row_count > 0), refused, dead }
 }
 
-function prepareTable(batch: Batch, channel: RawChannel, symbolId: SymbolIds): TableCopy {
+function prepareTable(
+  batch: Batch,
+  channel: RawChannel,
+  symbolId: SymbolIds,
+  memory: BatchMemory,
+): TableCopy {
   const groups = batch.streams
     .flatMap((stream) => {
       const { rows } = stream
@@ -56,9 +64,12 @@ function prepareTable(batch: Batch, channel: RawChannel, symbolId: SymbolIds): T
     .toSorted((a, b) => a.symbol_id - b.symbol_id)
   const evidence: Conflict[] = []
   let count = 0
-  const rows = joinRows(RAW_TABLES[channel], groups, (conflict) => {
+  const onConflict = (conflict: Conflict): void => {
     if (count++ < EVIDENCE_MAX) evidence.push(conflict)
-  })
+  }
+  const rows = joinRows(RAW_TABLES[channel], groups, onConflict, (byte_count, row_count) =>
+    memory.of(channel, byte_count, row_count),
+  )
   const event_count = groups.reduce((sum, group) => sum + group.rows.row_count, 0)
   const hours = new Set(groups.flatMap((group) => [...group.rows.hours]))
   const repeated = event_count - rows.row_count

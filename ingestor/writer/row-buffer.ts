@@ -5,6 +5,7 @@
  */
 import type { Table } from '#core/tables.ts'
 import { HOUR_US, hourStart, type Micros } from '#core/time.ts'
+import { allocateRows, type RowMemory } from './batch-memory.ts'
 import { type Conflict, conflictOf } from './conflicts.ts'
 import {
   compareKeys,
@@ -154,11 +155,11 @@ export function joinRows(
   table: Table,
   groups: readonly { readonly symbol_id: number; readonly rows: RowBuffer }[],
   onConflict?: (conflict: Conflict) => void,
+  memoryOf: (byte_count: number, row_count: number) => RowMemory = allocateRows,
 ): CopyRows {
-  const joined = new JoinedRows(
-    groups.reduce((sum, { rows }) => sum + rows.row_count, 0),
-    groups.reduce((sum, { rows }) => sum + rows.byte_count, 0),
-  )
+  const row_count = groups.reduce((sum, { rows }) => sum + rows.row_count, 0)
+  const byte_count = groups.reduce((sum, { rows }) => sum + rows.byte_count, 0)
+  const joined = new JoinedRows(memoryOf(byte_count, row_count))
   for (const { symbol_id, rows } of groups) {
     rows.moveInto(joined, symbol_id, (bytes, kept_at, refused_at) => {
       const decode = (at: number) => ({ ...decodeRowAt(table, bytes, at), symbol_id })
@@ -176,10 +177,10 @@ class JoinedRows {
   #row_count = 0
   #end = 0
 
-  constructor(row_count_max: number, byte_count_max: number) {
-    this.#bytes = Buffer.allocUnsafeSlow(byte_count_max)
-    this.#view = viewOf(this.#bytes)
-    this.#offsets = new Float64Array(row_count_max + 1)
+  constructor({ bytes, offsets }: RowMemory) {
+    this.#bytes = bytes
+    this.#view = viewOf(bytes)
+    this.#offsets = offsets
   }
 
   /** Returns the offset at which they begin. */

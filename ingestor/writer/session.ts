@@ -14,6 +14,7 @@ import type { StreamChoice } from '../exchanges/adapter.ts'
 import { openReader, type TapeReader } from '../tape/reader.ts'
 import type { Refused } from './apart.ts'
 import type { Batch, RejectedFrame } from './batch.ts'
+import { BatchMemory } from './batch-memory.ts'
 import { type Batcher, createBatcher } from './batcher.ts'
 import { commitBatch } from './commit.ts'
 import type { MutableCounts } from './counts.ts'
@@ -180,6 +181,7 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
   const ahead = RAW_CHANNELS.filter((channel) => channels.includes(channel))
   const partitions = createPartitions(client, ahead)
   const clashing: ClashingTables = new Set()
+  const memory = new BatchMemory()
   const live = options.clock !== undefined
   const deps = { ...options, live, client, partitions, symbolId: symbols.idOf }
   let committing: Promise<void> = Promise.resolve()
@@ -210,7 +212,7 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
       }
       const named = withoutSymbols(batch, unnamed)
       const refused = [...listed, ...named.refused]
-      const prepared = prepareBatch(named.batch, symbols.idOf, refused, named.dead)
+      const prepared = prepareBatch(named.batch, symbols.idOf, memory, refused, named.dead)
       await committing
       committing = commit(batch, prepared)
       // The error surfaces when someone awaits the promise.

@@ -57,6 +57,27 @@ test('ranges are by symbol and hour, in whatever order the rows arrive', () => {
   })
 })
 
+test('ranges of many rows are those of their groups', () => {
+  const hour = Date.parse(HOUR) * 1_000
+  for (const row_count of [1, 2, 3, 4, 5, 63, 64, 65, 1_000]) {
+    const symbols = [1, 2, 3].map((symbol_id) => {
+      const times = Array.from(
+        { length: row_count },
+        (_, index) => hour + ((index * 7_919 * symbol_id) % 11_000) * 1_000_000,
+      )
+      return { symbol_id, times: [...new Set(times)].toSorted((a, b) => a - b) }
+    })
+    const expected = symbols.flatMap(({ symbol_id, times }) => {
+      const hours = Map.groupBy(times, (ts) => Math.floor((ts - hour) / 3_600_000_000))
+      return [...hours.values()].map((group) => {
+        return { table_name: 'trades', symbol_id, lowest: group[0], greatest: group.at(-1) }
+      })
+    })
+    const groups = symbols.map(({ symbol_id, times }) => rowsAt(symbol_id, ...times))
+    expect(rangesOf(joinRows(trades, groups))).toEqual(expected)
+  }
+})
+
 test('the writer waits for a threshold that is being raised, and uses the new one', async () => {
   const { url, pool } = await createTestDatabase()
   const raising = await pool.connect()
