@@ -33,7 +33,7 @@ import { selectLastRows } from './queries/heatmap.ts'
 import { selectGaps } from './queries/gaps.ts'
 import { selectJobLog } from './queries/job-log.ts'
 import { selectJobRuns } from './queries/job-runs.ts'
-import { createGatewayQuotes } from './queries/gateway-quote.ts'
+import { createAskGateway } from './queries/gateway-quote.ts'
 import { selectLatestQuote, selectRecentQuote } from './queries/latest-quote.ts'
 import { selectNewestQuoteTime } from './queries/newest-quote.ts'
 import { selectOverview } from './queries/overview.ts'
@@ -81,8 +81,6 @@ export interface Surroundings {
   readonly open_body?: OpenBody
   /** Reaches the live server. The global one, unless the runtime needs another for WebSockets. */
   readonly fetch_live?: typeof fetch
-  /** The runtime sends the body of a response to a fetch as another's, with its length. */
-  readonly passes_bodies?: boolean
   now(): Micros
   /** Receives every answer from 500 up, with the error that caused it. */
   report(error: unknown, request: RequestFacts): void
@@ -154,11 +152,10 @@ export function composeApp(bindings: unknown, surroundings: Surroundings): App {
         now,
         note: noteRequest,
         // Without a secret it is not ours.
-        passes_bodies: surroundings.passes_bodies === true,
-        gateway:
+        askGateway:
           gateway_secret === undefined
             ? undefined
-            : createGatewayQuotes({ gateway_url, gateway_secret, breaker }),
+            : createAskGateway({ gateway_url, gateway_secret, breaker }),
         knownInstrument: (symbol) => instruments.known(symbol, null),
         async recentQuote({ id }, at, from) {
           const row = await selectRecentQuote(db, id, at, from)

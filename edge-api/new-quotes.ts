@@ -4,8 +4,8 @@
  * first, as always. Anything unusual is left to the app: a name that this isolate does not know, a
  * quote that the current hour does not have, an error.
  *
- * The body of a question that nobody asked lately is passed from the gateway to the caller unread,
- * which costs least. That of any other is read, kept while it is fresh, and shared by all who ask.
+ * The answer to a question that nobody asked lately goes to its caller alone, which costs least.
+ * Any other is kept while it is fresh, and shared by all who ask.
  */
 import type { ExecutionContext, MiddlewareHandler } from 'hono'
 import { micros, SECOND_US, type Micros } from '#core/time.ts'
@@ -16,7 +16,7 @@ import { entityTag } from './cache/entity-tag.ts'
 import { type Flight, type Flights, NO_ANSWER } from './cache/flights.ts'
 import { headerOf, type KeptAnswers, timed, type TimedAnswer } from './cache/kept-answers.ts'
 import { isPlain } from './known-answers.ts'
-import type { GatewayQuotes } from './queries/gateway-quote.ts'
+import type { AskGateway } from './queries/gateway-quote.ts'
 import type { Instrument } from './range/instruments.ts'
 import { newestQuoteBody } from './formats/newest-quote.ts'
 import type { Row } from './tables/table.ts'
@@ -31,9 +31,7 @@ export interface NewQuotesOptions {
   /** An instrument that was found lately, and whose symbol is on one exchange. */
   knownInstrument(symbol: string): Instrument | undefined
   /** Undefined: there is no gateway that answers with quotes. */
-  readonly gateway: GatewayQuotes | undefined
-  /** This runtime passes a body on with its length, and stops asking if the caller is gone. */
-  readonly passes_bodies: boolean
+  readonly askGateway: AskGateway | undefined
   /** Undefined if the current hour has none. */
   recentQuote(instrument: Instrument, now: Micros, from: Micros): Promise<Row | undefined>
 }
@@ -60,8 +58,7 @@ interface Tagged {
 
 /** What the caller gets. */
 interface Found {
-  readonly body: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
-  readonly byte_count: number
+  readonly body: Uint8Array<ArrayBuffer>
   readonly etag: string
   readonly cache: 'hit' | 'miss'
 }
@@ -83,7 +80,7 @@ const MAX_AGE_S = 86_400
 const WANTED_US = 10 * SECOND_US
 
 export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
-  const { access, kept, flights, gateway, now, note } = options
+  const { access, kept, flights, askGateway, now, note } = options
   const wasAskedLately = createAskedLately(WANTED_US, now)
   const templates = new Map<boolean, Template>()
 
@@ -100,7 +97,7 @@ export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
 
   const quoteOf = async (asked: Asked): Promise<Tagged | 'none'> => {
     const { instrument, max_age_s } = asked
-    const answer = await gateway?.read(instrument, max_age_s)
+    const answer = await askGateway?.(instrument, max_age_s)
     if (answer !== undefined && answer !== 'not served') return answer
     const at = now()
     const from = max_age_s === undefined ? 0 : at - max_age_s * SECOND_US
@@ -154,10 +151,10 @@ export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
     const known = kept.get(key)
     if (known !== undefined && now() < known.fresh_until) return foundIn(known, 'hit')
     if (flights.has(key)) return undefined
-    if (gateway !== undefined && options.passes_bodies && !wasAskedLately(key)) {
-      const opened = await gateway.open(instrument, max_age_s).catch(() => 'none' as const)
-      if (opened === 'none') return undefined
-      if (opened !== 'not served') return { ...opened, cache: 'miss' }
+    if (askGateway !== undefined && !wasAskedLately(key)) {
+      const found = await askGateway(instrument, max_age_s).catch(() => 'none' as const)
+      if (found === 'none') return undefined
+      if (found !== 'not served') return { ...found, cache: 'miss' }
       if (flights.has(key)) return undefined
     }
     const made = await lead(asked, context)
@@ -181,9 +178,9 @@ export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
     }
     const found = await findAnswer(asked, context)
     if (found === undefined) return undefined
-    const { body, byte_count, etag, cache } = found
+    const { body, etag, cache } = found
     const { headers: common, facts } = asked.template
-    note({ ...facts, cache, duration_ms: (now() - begun_at) / 1_000, bytes: byte_count })
+    note({ ...facts, cache, duration_ms: (now() - begun_at) / 1_000, bytes: body.byteLength })
     common.set('etag', etag)
     return new Response(body, { headers: common })
   }
@@ -210,6 +207,5 @@ export function createNewQuotes(options: NewQuotesOptions): NewQuotes {
 }
 
 function foundIn({ answer }: TimedAnswer, cache: Found['cache']): Found {
-  const { body } = answer
-  return { body, byte_count: body.byteLength, etag: headerOf(answer, 'etag') ?? '', cache }
+  return { body: answer.body, etag: headerOf(answer, 'etag') ?? '', cache }
 }

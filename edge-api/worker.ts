@@ -24,7 +24,6 @@ export default {
         },
         cache: caches.default,
         access: accessBindings(env),
-        passes_bodies: true,
         open_body: (byte_count) => new FixedLengthStream(byte_count),
       })
     } catch (error) {

@@ -2,7 +2,7 @@
  * Compares a bearer secret. Values are hashed before they are compared, so the time of a comparison
  * reveals neither their content nor their length.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 
 /** True if the Authorization header carries the secret. */
 export type BearsSecret = (authorization: string | undefined) => boolean
@@ -13,5 +13,5 @@ export function createBearerCheck(secret: string): BearsSecret {
 }
 
 export function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return hash('sha256', text, 'buffer')
 }

@@ -92,15 +92,7 @@ export function send(
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  sendBytes(response, status, Buffer.from(JSON.stringify(body)), headers)
-}
-
-export function sendBytes(
-  response: ServerResponse,
-  status: number,
-  bytes: Uint8Array,
-  headers: Readonly<Record<string, string>>,
-): void {
+  const bytes = Buffer.from(JSON.stringify(body))
   response.writeHead(status, {
     'content-type': 'application/json',
     'cache-control': 'no-store',

@@ -23,10 +23,10 @@ import type { Metrics } from '#core/node/metrics.ts'
 import { fromMillis } from '#core/time.ts'
 import { rowsOf } from '../queries/database.ts'
 import { createAccess } from './access.ts'
-import { answerError, AWAY, isAway, refuse, send, sendBytes } from './answers.ts'
+import { answerError, AWAY, isAway, refuse, send } from './answers.ts'
 import type { GatewayConfig } from './config.ts'
 import { createGatewayMetrics, type GatewayMetrics, type RefusalReason } from './metrics.ts'
-import { createNewestQuotes } from './newest-quote.ts'
+import { createNewestQuotes, sendNewestQuote } from './newest-quote.ts'
 import { readStatement } from './read-statement.ts'
 import { ANSWER_LIMIT_MS, runOwnQuery, runQuery, type Answer, type Statement } from './run-query.ts'
 
@@ -167,15 +167,15 @@ function createHandler(
     () => fromMillis(Date.now()),
   )
 
-  const sendNewestQuote: Handler = async (request, response) => {
+  const answerNewestQuote: Handler = async (request, response) => {
     const found = await findNewestQuote(request.url!.split('?')[1] ?? '')
-    if (found === undefined) return void response.writeHead(204).end()
-    sendBytes(response, 200, found.body, { etag: found.etag })
+    if (found === undefined) response.writeHead(204).end()
+    else sendNewestQuote(response, found)
   }
 
   const handlers: Readonly<Record<string, Handler>> = {
     [SQL]: runStatement,
-    [NEWEST_QUOTE]: sendNewestQuote,
+    [NEWEST_QUOTE]: answerNewestQuote,
     [HEALTH]: (_, response) => answerHealth(response, pool, log),
   }
 

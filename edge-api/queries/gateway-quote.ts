@@ -6,15 +6,16 @@ import type { Breaker } from '#core/breaker.ts'
 import { withDeadline } from '#core/waiting.ts'
 import { isUnreachable, refusal, TIMEOUT_MS, unreachable } from './database.ts'
 
-/** Its bytes, or a stream of them. */
-export interface GatewayQuote<Body> {
-  readonly body: Body
-  readonly byte_count: number
+/** Carries the JSON from the gateway to the edge. */
+export const QUOTE_HEADER = 'booktape-quote'
+
+export interface GatewayQuote {
+  readonly body: Uint8Array<ArrayBuffer>
   readonly etag: string
 }
 
 /** `none`: the current hour has no such quote. `not served`: the statement must be sent instead. */
-export type FromGateway<Body> = GatewayQuote<Body> | 'none' | 'not served'
+export type FromGateway = GatewayQuote | 'none' | 'not served'
 
 export interface AskedInstrument {
   readonly id: number
@@ -24,29 +25,23 @@ export interface AskedInstrument {
   readonly qty_decimals: number | null
 }
 
-type Ask<Body> = (
+/** Throws the errors of a database. */
+export type AskGateway = (
   instrument: AskedInstrument,
   max_age_s: number | undefined,
-) => Promise<FromGateway<Body>>
-
-/** Both throw the errors of a database. */
-export interface GatewayQuotes {
-  /** The body is still on its way. */
-  readonly open: Ask<ReadableStream<Uint8Array>>
-  readonly read: Ask<Uint8Array<ArrayBuffer>>
-}
+) => Promise<FromGateway>
 
 /** A gateway without this path is asked for it again after so long. */
 const PAUSE_MS = 60_000
 /** What our gateway's tags look like. A page of a proxy has no such tag. */
 const TAG = /^"[0-9a-f]{32}"$/
 
-export function createGatewayQuotes(options: {
+export function createAskGateway(options: {
   readonly gateway_url: string
   readonly gateway_secret: string
   /** Shared with the statements that go to the same gateway. */
   readonly breaker: Breaker
-}): GatewayQuotes {
+}): AskGateway {
   const { gateway_url, gateway_secret, breaker } = options
   const init = { headers: new Headers({ authorization: `Bearer ${gateway_secret}` }) }
   let not_before_ms = 0
@@ -64,40 +59,40 @@ export function createGatewayQuotes(options: {
     return 'not served'
   }
 
-  /** `take` gets the body. */
-  const askWith =
-    <Body>(take: (response: Response) => Body | Promise<Body>): Ask<Body> =>
-    async (instrument, max_age_s) => {
-      if (Date.now() < not_before_ms) return 'not served'
-      if (!breaker.allows()) throw unreachable()
-      const work = async (): Promise<FromGateway<Body>> => {
-        const response = await ask(urlOf(gateway_url, instrument, max_age_s))
-        if (typeof response === 'string') return response
-        const byte_count = Number(response.headers.get('content-length'))
-        return { body: await take(response), byte_count, etag: tagOf(response) }
-      }
-      try {
-        // Not an AbortSignal, which costs more. A request to the gateway ends with the caller's.
-        const answer = await withDeadline(work(), TIMEOUT_MS, unreachable)
-        breaker.succeeded()
-        return answer
-      } catch (error) {
-        if (isUnreachable(error)) breaker.failed()
-        else breaker.succeeded()
-        throw error
-      }
-    }
-
-  return {
-    open: askWith((response) => response.body as ReadableStream<Uint8Array>),
-    read: askWith(async (response) => {
-      // A truncated answer means that the gateway disconnected.
-      const bytes = await response.arrayBuffer().catch((cause: unknown) => {
-        throw unreachable(cause)
-      })
-      return new Uint8Array(bytes)
-    }),
+  const quoteAt = async (url: string): Promise<FromGateway> => {
+    const response = await ask(url)
+    if (typeof response === 'string') return response
+    return { body: await bodyOf(response), etag: tagOf(response) }
   }
+
+  return async (instrument, max_age_s) => {
+    if (Date.now() < not_before_ms) return 'not served'
+    if (!breaker.allows()) throw unreachable()
+    const url = urlOf(gateway_url, instrument, max_age_s)
+    try {
+      // Not an AbortSignal, which costs more. A request to the gateway ends with the caller's.
+      const answer = await withDeadline(quoteAt(url), TIMEOUT_MS, unreachable)
+      breaker.succeeded()
+      return answer
+    } catch (error) {
+      if (isUnreachable(error)) breaker.failed()
+      else breaker.succeeded()
+      throw error
+    }
+  }
+}
+
+const encoder = new TextEncoder()
+
+/** A body costs a stream and another turn of the event loop, so a quote comes as a header. */
+async function bodyOf(response: Response): Promise<Uint8Array<ArrayBuffer>> {
+  const text = response.headers.get(QUOTE_HEADER)
+  if (text !== null) return encoder.encode(text) as Uint8Array<ArrayBuffer>
+  // A truncated answer means that the gateway disconnected.
+  const bytes = await response.arrayBuffer().catch((cause: unknown) => {
+    throw unreachable(cause)
+  })
+  return new Uint8Array(bytes)
 }
 
 function tagOf({ headers }: Response): string {
@@ -114,5 +109,5 @@ function urlOf(
   if (price_decimals !== null) url += `&price_decimals=${price_decimals}`
   if (qty_decimals !== null) url += `&qty_decimals=${qty_decimals}`
   if (max_age_s !== undefined) url += `&max_age_s=${max_age_s}`
-  return url
+  return `${url}&in=head`
 }

@@ -11,6 +11,7 @@ import { composeApp } from '../../edge-api/compose.ts'
 import { createMemoryCache } from '../../edge-api/node/memory-cache.ts'
 import type { Gateway } from '../../edge-api/gateway/server.ts'
 import { startWorkerd } from '../../infra/local/workerd/start.ts'
+import { QUOTE_HEADER } from '../../edge-api/queries/gateway-quote.ts'
 import { atFileEnd } from '../support/file-end.ts'
 import { workerBundle } from '../support/worker-bundle.ts'
 import { startGatewayProxy, type GatewayProxy } from './gateway-proxy.ts'
@@ -94,6 +95,21 @@ describe('the gateway', () => {
     })
   })
 
+  test('asked for it in the head, it answers with the same JSON as a header', async () => {
+    const response = await askGateway({ in: 'head' })
+    expect([response.status, await response.text()]).toEqual([200, ''])
+    expect(response.headers.get('etag')).toMatch(/^"[0-9a-f]{32}"$/)
+    const in_body = await (await askGateway()).text()
+    const withoutAge = (text: string): string => text.replace(/"age_ms":\d+/, '"age_ms":0')
+    expect(withoutAge(response.headers.get(QUOTE_HEADER)!)).toBe(withoutAge(in_body))
+  })
+
+  test('a quote with letters that a header cannot carry stays in the body', async () => {
+    const response = await askGateway({ in: 'head', symbol: '币安人生USDT' })
+    expect(response.headers.has(QUOTE_HEADER)).toBe(false)
+    expect(await response.json()).toMatchObject({ symbol: '币安人生USDT', update_id: 7 })
+  })
+
   test('has none of another symbol', async () => {
     const response = await askGateway({ symbol_id: String(id + 1) })
     expect([response.status, await response.text()]).toEqual([204, ''])
@@ -109,6 +125,7 @@ describe('the gateway', () => {
     ['qty_decimals', '101'],
     ['max_age_s', '86401'],
     ['max_age_s', ''],
+    ['in', 'body'],
   ] as const) {
     test(`${name}=${value} is a 400 that names it`, async () => {
       const response = await askGateway({ [name]: value })
@@ -267,6 +284,21 @@ describe.each([
     expect(started.proxy.count('/newest-quote')).toBe(1)
   })
 
+  test('the bytes of a gateway that knows only the body are passed on', async () => {
+    const [body, etag] = ['{"symbol":"BTCUSDT","update_id":8}', `"${'0123456789abcdef'.repeat(2)}"`]
+    const started = await start((path, response) => {
+      if (!path.startsWith('/newest-quote')) return false
+      response.writeHead(200, { 'content-type': 'application/json', etag }).end(body)
+      return true
+    })
+    await warm(started)
+    // The second is kept for others who ask.
+    for (let n = 0; n < 2; n++) {
+      const response = await started.ask(`${PATH}?max_age_s=5001`)
+      expect([await response.text(), response.headers.get('etag')]).toEqual([body, etag])
+    }
+  })
+
   test('if the gateway disconnects, the answer is a 503 until it is back', async () => {
     let is_away = false
     const started = await start((__, response) => {
@@ -289,4 +321,18 @@ describe.each([
       })
       .toBe(200)
   })
+})
+
+test('a gateway that is silent counts as away after seven seconds', async () => {
+  let is_silent = false
+  const started = await inWorkerd(() => is_silent)
+  await warm(started)
+  is_silent = true
+  const began_ms = performance.now()
+  const refused = await started.ask(`${PATH}?max_age_s=5001`)
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
+  expect(performance.now() - began_ms).toBeGreaterThan(6_900)
+  const count = started.proxy.count('/')
+  expect((await started.ask(`${PATH}?max_age_s=5002`)).status).toBe(503)
+  expect(started.proxy.count('/')).toBe(count)
 })
