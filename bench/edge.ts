@@ -54,6 +54,7 @@ const SOAK_STEP_MS = 20_000
  */
 const SOAK_QUESTIONS = 200
 const SYMBOL_COUNT = values.quick ? 60 : 100
+const HOT_HOURS = 48
 /** Of the archived hour. */
 const QUOTES_PER_SYMBOL = values.quick ? 8_000 : 5_000
 const QUESTIONS_PER_SYMBOL = values.quick ? 5 : 30
@@ -241,6 +242,12 @@ async function fill(target: Pool): Promise<number> {
     `insert into marketdata.symbols (exchange, symbol, tick_size, step_size)
      select 'binance-futures', 'SYM' || i || 'USDT', 0.1, 0.001 from generate_series(1, $1) i`,
     [SYMBOL_COUNT],
+  )
+  // Those of a recorder: the hours that are not dropped yet, and the next one.
+  await target.query(
+    `select marketdata.ensure_hour('book_ticker', now() + i * interval '1 hour')
+     from generate_series(-$1::int, 1) i`,
+    [HOT_HOURS],
   )
   for (const [from, count] of [
     [COLD_HOUR, QUOTES_PER_SYMBOL],

@@ -1,9 +1,9 @@
 /**
  * The newest quote of one instrument. The time bounds are parameters, so Postgres plans only the
- * partitions between them, usually two or three. If the instrument has had no quote for an hour,
+ * partitions between them, usually one or two. If the instrument has had no quote for an hour,
  * nearest_ts first searches for the time of its newest quote, one partition after another.
  */
-import { toIso, micros, HOUR_US, type Micros } from '#core/time.ts'
+import { toIso, micros, HOUR_US, SECOND_US, type Micros } from '#core/time.ts'
 import type { Row } from '../tables/table.ts'
 import type { Database } from './database.ts'
 
@@ -18,6 +18,11 @@ const NEWEST = `
 select marketdata.nearest_ts('book_ticker', $1, $2::timestamptz, 'infinity', true) as ts_exchange`
 
 const EVER = micros(0)
+/**
+ * An exchange's clock may be ahead of the recorder's by five minutes (core/time-source.ts), and the
+ * recorder's ahead of ours. More would cost the plan of another partition all the time.
+ */
+const AHEAD_US = 10 * 60 * SECOND_US
 
 /** Undefined if there is none since `from`. */
 export async function selectLatestQuote(
@@ -43,8 +48,7 @@ export async function selectRecentQuote(
   now: Micros,
   from: Micros,
 ): Promise<Row | undefined> {
-  // An exchange's clock may be ahead of ours.
-  const end = micros(now + HOUR_US)
+  const end = micros(now + AHEAD_US)
   return newestIn(db, symbol_id, micros(Math.max(from, now - HOUR_US)), end)
 }
 
