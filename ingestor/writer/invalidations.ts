@@ -25,7 +25,7 @@ export interface AddedRange {
 /** The oldest row that was added to each table. */
 export interface OldestAdded {
   readonly table_names: readonly RawChannel[]
-  readonly lowest: readonly string[]
+  readonly lowest: readonly Micros[]
 }
 
 export function oldestAdded(added: readonly AddedRange[]): OldestAdded {
@@ -34,7 +34,7 @@ export function oldestAdded(added: readonly AddedRange[]): OldestAdded {
     const known = oldest.get(table_name)
     if (known === undefined || lowest < known) oldest.set(table_name, lowest)
   }
-  return { table_names: [...oldest.keys()], lowest: [...oldest.values()].map(toIso) }
+  return { table_names: [...oldest.keys()], lowest: [...oldest.values()] }
 }
 
 /** `rows` are ordered by symbol, then by time, as prepare.ts joins them. */

@@ -10,6 +10,8 @@ import type { BatchMemory } from './batch-memory.ts'
 import { type Conflict, type Conflicts, EVIDENCE_MAX } from './conflicts.ts'
 import type { CopyRows } from './copy-encoder.ts'
 import type { RefusedRecord } from './dead-letters.ts'
+import { type AddedRange, rangesOf } from './invalidations.ts'
+import { offsetColumns, type OffsetColumns, offsetsOf } from './offset-columns.ts'
 import { joinRows } from './row-buffer.ts'
 import type { StreamKey } from './stream-table.ts'
 
@@ -17,6 +19,8 @@ export interface PreparedBatch {
   readonly batch: Batch
   /** Raw tables that get rows, in the order of RAW_CHANNELS. */
   readonly copies: readonly TableCopy[]
+  /** Of all its streams. */
+  readonly offsets: OffsetColumns
   /** Listing entries, symbols and their gaps that Postgres refused. */
   readonly refused: readonly RefusedRecord[]
   /** Events of refused symbols. */
@@ -32,6 +36,8 @@ export interface TableCopy {
   readonly conflicts: Conflicts
   /** Partitions that the rows need. */
   readonly hours: ReadonlySet<Micros>
+  /** Where the rows are. */
+  readonly ranges: readonly AddedRange[]
 }
 
 export type SymbolIds = (stream: StreamKey) => number
@@ -46,7 +52,9 @@ export function prepareBatch(
 ): PreparedBatch {
   memory.turn()
   const copies = RAW_CHANNELS.map((channel) => prepareTable(batch, channel, symbolId, memory))
-  return { batch, copies: copies.filter((copy) => copy.rows.row_count > 0), refused, dead }
+  const offsets = offsetColumns(offsetsOf(batch.streams, symbolId))
+  const filled = copies.filter((copy) => copy.rows.row_count > 0)
+  return { batch, copies: filled, offsets, refused, dead }
 }
 
 function prepareTable(
@@ -73,5 +81,6 @@ function prepareTable(
   const event_count = groups.reduce((sum, group) => sum + group.rows.row_count, 0)
   const hours = new Set(groups.flatMap((group) => [...group.rows.hours]))
   const repeated = event_count - rows.row_count
-  return { channel, rows, repeated, conflicts: { count, evidence }, hours }
+  const ranges = rangesOf(rows)
+  return { channel, rows, repeated, conflicts: { count, evidence }, hours, ranges }
 }

@@ -1,16 +1,16 @@
 /** Stores what a batch proves besides its rows: gaps, stream offsets, and the tape's position. */
-import type { QueryConfig } from 'pg'
+import type { QueryResult } from 'pg'
 import { OperatorError } from '#core/errors.ts'
 import type { Channel, Gap } from '#core/market.ts'
 import type { Client } from '#core/node/pool.ts'
 import { toIso } from '#core/time.ts'
 import { storeApart } from './apart.ts'
-import { bigints, timestamps } from './binary-arrays.ts'
+import { texts, timestamps } from './binary-arrays.ts'
 import { refusedFor, type RefusedRecord } from './dead-letters.ts'
 import { type AddedRange, oldestAdded } from './invalidations.ts'
+import { offsetColumns, type OffsetColumns, offsetsOf, upsertOffsets } from './offset-columns.ts'
 import type { PreparedBatch, SymbolIds } from './prepare.ts'
-import { type Leading, queryAfter } from './query-after.ts'
-import type { StreamOffset } from './stream-table.ts'
+import { type Execution, sendTogether, type TableCopying } from './send-together.ts'
 
 export interface ProgressDeps {
   readonly client: Client
@@ -43,53 +43,66 @@ export interface CommitEffects {
   readonly refused: readonly RefusedRecord[]
 }
 
-/** So that `storeAfter` finds the statement prepared. */
-export async function prepareProgress({
-  client,
-  ingestor_id,
-  tape_id,
-}: ProgressDeps): Promise<void> {
-  const nothing = [[], [], null, ...offsetColumns([])]
-  await client.query(progressQuery([ingestor_id, tape_id, null, null, '[]', ...nothing]))
+/** Once for each connection. A pooler in transaction mode is not for the ingestor. */
+export async function prepareProgress(deps: ProgressDeps): Promise<void> {
+  const { ingestor_id, tape_id } = deps
+  const no_ranges = [texts([]), timestamps([])]
+  const of_nothing = [ingestor_id, tape_id, null, null, '[]', ...no_ranges, null]
+  const values = [...of_nothing, ...offsetColumns([]), 'false']
+  await deps.client.query({ name: PROGRESS_NAME, text: PROGRESS, values })
 }
 
 /**
- * Writes gaps, offsets and the position, and reads the thresholds, in one statement, in one round
- * trip with what comes before it in the transaction.
+ * Writes gaps, offsets and the position, and reads the thresholds, in one statement, after `copies`
+ * and in one round trip with them.
  */
-export async function storeProgressAfter(
+export async function storeProgress(
   deps: ProgressDeps,
-  leading: readonly Leading[],
-  batch: PreparedBatch['batch'],
+  copies: readonly TableCopying[],
+  { batch, offsets }: PreparedBatch,
   added: readonly AddedRange[],
 ): Promise<CommitEffects> {
-  const query = progressOf(deps, batch, added, gapsOf(deps, batch), offsetsOf(deps, batch))
-  const { rows } = await queryAfter<Progressed>(deps.client, leading, query)
-  return effectsOf(deps, rows)
+  const gaps = gapsOf(deps, batch)
+  const progress = progressOf(deps, batch, { added, gaps, offsets, must_be_all: false })
+  const results = await sendTogether(deps.client, [...copies, progress])
+  return effectsOf(deps, results)
 }
 
 /** The same, but gaps and offsets that Postgres refuses are left out. */
 export async function storeProgressCarefully(
   deps: ProgressDeps,
-  batch: PreparedBatch['batch'],
+  { batch }: PreparedBatch,
   added: readonly AddedRange[],
 ): Promise<CommitEffects> {
-  const { client, ingestor_id } = deps
+  const { client, ingestor_id, symbolId } = deps
   const insert = async (sql: string, values: readonly unknown[]): Promise<number> =>
     (await client.query(sql, [...values])).rowCount ?? 0
   const gaps = await storeApart(client, gapsOf(deps, batch), (part) =>
     insert(insertGaps('$1'), [JSON.stringify(part)]),
   )
-  const offsets = await storeApart(client, offsetsOf(deps, batch), (part) =>
+  const offsets = await storeApart(client, offsetsOf(batch.streams, symbolId), (part) =>
     insert(upsertOffsets(2), [ingestor_id, ...offsetColumns(part)]),
   )
-  const { rows } = await client.query<Progressed>(progressOf(deps, batch, added, [], []))
-  const { gap_count, late_count } = effectsOf(deps, rows)
+  const rest = { added, gaps: [], offsets: offsetColumns([]), must_be_all: false }
+  const results = await sendTogether(client, [progressOf(deps, batch, rest)])
+  const { gap_count, late_count } = effectsOf(deps, results)
   const refused = [
     ...refusedFor('gaps', gaps.refused),
     ...refusedFor('stream_offsets', offsets.refused),
   ]
   return { gap_count: gap_count + gaps.stored, late_count, refused }
+}
+
+/**
+ * The statement for a batch without gaps whose COMMIT follows unseen: it fails with
+ * `division_by_zero` if the position has moved, or if rows are below a threshold.
+ */
+export function finalProgress(
+  deps: ProgressDeps,
+  { batch, offsets }: PreparedBatch,
+  added: readonly AddedRange[],
+): Execution {
+  return progressOf(deps, batch, { added, gaps: [], offsets, must_be_all: true })
 }
 
 function gapsOf({ symbolId }: ProgressDeps, { gaps }: PreparedBatch['batch']) {
@@ -103,47 +116,44 @@ function gapsOf({ symbolId }: ProgressDeps, { gaps }: PreparedBatch['batch']) {
   }))
 }
 
-function offsetsOf(
-  { symbolId }: ProgressDeps,
-  { streams }: PreparedBatch['batch'],
-): readonly StoredOffset[] {
-  return streams.flatMap(({ offset }) =>
-    offset === undefined ? [] : [{ ...offset, symbol_id: symbolId(offset) }],
-  )
+interface Written {
+  readonly added: readonly AddedRange[]
+  readonly gaps: readonly object[]
+  readonly offsets: OffsetColumns
+  /** Nothing but a COMMIT may be left to do. */
+  readonly must_be_all: boolean
 }
 
 function progressOf(
   { ingestor_id, tape_id, live }: ProgressDeps,
   { from_position, to_position, covered_until }: PreparedBatch['batch'],
-  added: readonly AddedRange[],
-  gaps: readonly object[],
-  offsets: readonly StoredOffset[],
-): QueryConfig {
+  { added, gaps, offsets, must_be_all }: Written,
+): Execution {
   const oldest = oldestAdded(added)
-  return progressQuery([
+  const values = [
     ingestor_id,
     tape_id,
-    from_position,
-    to_position,
+    String(from_position),
+    String(to_position),
     JSON.stringify(gaps),
-    oldest.table_names,
-    oldest.lowest,
+    texts(oldest.table_names),
+    timestamps(oldest.lowest),
     live && covered_until !== undefined ? toIso(covered_until) : null,
-    ...offsetColumns(offsets),
-  ])
+    ...offsets,
+    String(must_be_all),
+  ]
+  return { name: PROGRESS_NAME, values }
 }
 
-/** Prepared once for each connection. A pooler in transaction mode is not for the ingestor. */
-function progressQuery(values: unknown[]): QueryConfig {
-  return { name: 'progress', text: PROGRESS, values }
+interface Progressed extends Omit<CommitEffects, 'refused'> {
+  readonly moved_count: number
 }
-
-type Progressed = Omit<CommitEffects, 'refused'> & { readonly moved_count: number }
 
 function effectsOf(
   { ingestor_id }: ProgressDeps,
-  [progress]: readonly Progressed[],
+  results: readonly QueryResult<Progressed>[],
 ): CommitEffects {
+  const progress = results.at(-1)?.rows[0]
   if (progress?.moved_count !== 1) throw positionMoved(ingestor_id)
   const { gap_count, late_count } = progress
   return { gap_count, late_count, refused: [] }
@@ -163,56 +173,7 @@ const insertGaps = (gaps: string): string =>
     repair_note text)
   on conflict do nothing`
 
-type StoredOffset = StreamOffset & { readonly symbol_id: number }
-
-/** The parameters of `upsertOffsets`: each column as an array. */
-function offsetColumns(offsets: readonly StoredOffset[]): readonly unknown[] {
-  return [
-    bigints(offsets.map(({ symbol_id }) => symbol_id)),
-    offsets.map(({ channel }) => channel),
-    bigints(offsets.map(({ last_id }) => last_id)),
-    bigints(offsets.map(({ last_fill_id }) => last_fill_id)),
-    timestamps(offsets.map(({ ts_exchange }) => ts_exchange)),
-    timestamps(offsets.map(({ ts_ingest }) => ts_ingest)),
-    timestamps(offsets.map(({ began_ts }) => began_ts)),
-    offsets.map(({ deaf_cause }) => deaf_cause),
-    timestamps(offsets.map(({ lost_ts }) => lost_ts)),
-    timestamps(offsets.map(({ lost_at }) => lost_at)),
-    bigints(offsets.map(({ connection }) => connection)),
-  ]
-}
-
-const OFFSET_TYPES = [
-  'bigint',
-  'text',
-  'bigint',
-  'bigint',
-  'timestamptz',
-  'timestamptz',
-  'timestamptz',
-  'text',
-  'timestamptz',
-  'timestamptz',
-  'bigint',
-]
-
-/** `$1` is the ingestor; the columns are parameters from `first` on. */
-function upsertOffsets(first: number): string {
-  const columns = OFFSET_TYPES.map((type, index) => `$${first + index}::${type}[]`)
-  return `insert into marketdata.stream_offsets
-    (ingestor_id, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest, began_ts,
-      deaf_cause, lost_ts, lost_at, connection)
-  select $1::text, symbol_id, channel, last_id, last_fill_id, ts_exchange, ts_ingest,
-    began_ts, deaf_cause, lost_ts, lost_at, connection
-  from unnest(${columns.join(', ')}) as o (symbol_id, channel, last_id, last_fill_id, ts_exchange,
-    ts_ingest, began_ts, deaf_cause, lost_ts, lost_at, connection)
-  on conflict (ingestor_id, symbol_id, channel) do update
-  set last_id = excluded.last_id, last_fill_id = excluded.last_fill_id,
-    ts_exchange = excluded.ts_exchange, ts_ingest = excluded.ts_ingest,
-    began_ts = excluded.began_ts, deaf_cause = excluded.deaf_cause, lost_ts = excluded.lost_ts,
-    lost_at = excluded.lost_at, connection = excluded.connection`
-}
-
+const PROGRESS_NAME = 'progress'
 const PROGRESS = `with gap as (
     ${insertGaps('$5')}
     returning 1
@@ -226,11 +187,15 @@ const PROGRESS = `with gap as (
   ), threshold as (
     select table_name, threshold from marketdata.invalidation_thresholds
     where table_name = any ($6::text[]) order by table_name for share
+  ), effect as materialized (
+    select (select count(*) from gap)::int as gap_count,
+      (select count(*) from moved)::int as moved_count,
+      (select count(*) from unnest($6::text[], $7::timestamptz[]) as added (table_name, lowest)
+        join threshold using (table_name) where lowest < threshold)::int as late_count
   )
-  select (select count(*) from gap)::int as gap_count,
-    (select count(*) from moved)::int as moved_count,
-    (select count(*) from unnest($6::text[], $7::timestamptz[]) as added (table_name, lowest)
-      join threshold using (table_name) where lowest < threshold)::int as late_count`
+  select gap_count, moved_count, late_count,
+    1 / (not $20::boolean or (moved_count = 1 and late_count = 0))::int as is_allowed
+  from effect`
 
 /**
  * The position was moved by a transaction of ours that seemed lost, or by a second ingestor with

@@ -10,9 +10,9 @@ import { storeApart } from './apart.ts'
 import { type Conflict, findPriceConflicts } from './conflicts.ts'
 import { perTable } from './counts.ts'
 import { refusedFor, type RefusedRecord } from './dead-letters.ts'
-import { type AddedRange, rangesOf } from './invalidations.ts'
+import type { AddedRange } from './invalidations.ts'
 import type { PreparedBatch } from './prepare.ts'
-import type { TableCopying } from './query-after.ts'
+import type { TableCopying } from './send-together.ts'
 import { type BadRow, storeCarefully } from './staging.ts'
 
 /** Tables whose last batch held keys that were already stored. They skip the attempt with COPY. */
@@ -32,17 +32,7 @@ export interface Stored {
   readonly copies: readonly TableCopying[]
 }
 
-/** True if the rows need nothing but COPYs. */
-export function needsOnlyCopies(
-  { copies, batch }: PreparedBatch,
-  careful: boolean,
-  clashing: ClashingTables,
-): boolean {
-  const is_clashing = copies.some(({ channel }) => clashing.has(channel))
-  return !careful && !is_clashing && batch.prices.length === 0
-}
-
-/** Runs inside the open transaction of `client`, unless the rows need only COPYs. */
+/** Runs inside the open transaction of `client`. */
 export async function storeRows(
   client: Client,
   prepared: PreparedBatch,
@@ -57,14 +47,15 @@ export async function storeRows(
   const bad: BadRow[] = []
   const met_keys = new Set<RawChannel>()
   const copies: TableCopying[] = []
-  for (const { channel, rows: encoded, repeated, conflicts: within } of prepared.copies) {
+  for (const copy of prepared.copies) {
+    const { channel, rows: encoded, repeated, conflicts: within } = copy
     duplicates[channel] += repeated - within.count
     conflicts[channel] = within.count
     evidence.push(...within.evidence)
     if (!careful && !clashing.has(channel)) {
       copies.push({ target: `marketdata.${channel}`, rows: encoded })
       rows[channel] = encoded.row_count
-      added.push(...rangesOf(encoded))
+      added.push(...copy.ranges)
       continue
     }
     const staged = await storeCarefully(client, encoded)

@@ -147,6 +147,32 @@ describe('duplicates', () => {
   })
 })
 
+test('a second writer with the same id: every row once, and counted by one of them', async () => {
+  const database = await createTestDatabase()
+  const counts = await Promise.all([follow(database.url), follow(database.url)])
+  expect(await dumpRows(database.pool)).toEqual(expected)
+  const [left, right] = counts
+  expect(sumOf(left.rows) + sumOf(right.rows)).toBe(EVENT_COUNT)
+  expect(sumOf(left.duplicates) + sumOf(right.duplicates)).toBe(0)
+})
+
+test('a position that someone has moved back ends the session, and nothing is lost', async () => {
+  const database = await createTestDatabase()
+  await database.pool.query(`create sequence marketdata.commits;
+    create function marketdata.set_back() returns trigger language plpgsql as $$
+    begin
+      if nextval('marketdata.commits') = 5 then new.tape_position = old.tape_position; end if;
+      return new;
+    end $$;
+    create trigger set_back before update on marketdata.tape_positions
+      for each row execute function marketdata.set_back()`)
+  const counts = await follow(database.url)
+  expect(await dumpRows(database.pool)).toEqual(expected)
+  expect(counts.frames).toBeGreaterThan(EVENT_COUNT)
+  expect(sumOf(counts.rows)).toBe(EVENT_COUNT)
+  expect(sumOf(counts.duplicates)).toBe(counts.frames - EVENT_COUNT)
+})
+
 describe('bad rows', () => {
   const frames = [
     ...Array.from({ length: 40 }, (_, index) => trade('BTCUSDT', 100 + index, index)),

@@ -53,7 +53,7 @@ test('ranges are by symbol and hour, in whatever order the rows arrive', () => {
   ])
   expect(oldestAdded(ranges)).toEqual({
     table_names: ['trades'],
-    lowest: ['2026-03-01T12:59:59.999993Z'],
+    lowest: [hour - 7],
   })
 })
 

@@ -1,16 +1,16 @@
-/** What is sent ahead of a query, and what happens to the rest if a part of it fails. */
+/** Statements and COPYs in one round trip, and what happens to the rest if one of them fails. */
 import { expect, test } from 'vitest'
 import { createPool, type Pool, withClient } from '#core/node/pool.ts'
 import { RAW_TABLES } from '#core/tables.ts'
 import { micros } from '#core/time.ts'
 import type { CopyRows } from '../../../ingestor/writer/copy-encoder.ts'
-import { queryAfter } from '../../../ingestor/writer/query-after.ts'
+import { sendTogether } from '../../../ingestor/writer/send-together.ts'
 import { joinRows, RowBuffer } from '../../../ingestor/writer/row-buffer.ts'
 import { createTestDatabase } from '../../support/database.ts'
 import { has_pgbouncer, startPgbouncer } from '../../support/pgbouncer.ts'
 
 const TARGET = 'marketdata.book_ticker'
-/** A sequence keeps counting through rollbacks, so it shows whether the query ran. */
+/** A sequence keeps counting through rollbacks, so it shows whether the statement ran. */
 const COUNTED = {
   name: 'counted',
   text: `select nextval('calls')::int as call, (select count(*)::int from ${TARGET}) as row_count`,
@@ -42,19 +42,22 @@ async function database(): Promise<Pool> {
   return pool
 }
 
-test('the query sees the rows of the COPYs before it, in one transaction', async () => {
+const COUNT = { name: 'counted', values: [] } as const
+
+test('steps see what the steps before them did, and each has its result', async () => {
   const pool = await database()
   await withClient(pool, async (client) => {
     await client.query(COUNTED)
-    const leading = ['begin', { target: TARGET, rows: quotes(2_000) }] as const
-    const { rows } = await queryAfter(client, leading, COUNTED)
-    expect(rows).toEqual([{ call: 2, row_count: 2_000 }])
-    await client.query('rollback')
+    const steps = ['begin', { target: TARGET, rows: quotes(2_000) }, COUNT, 'rollback'] as const
+    const results = await sendTogether(client, steps)
+    expect(results.map(({ command }) => command)).toEqual(['BEGIN', 'COPY', 'SELECT', 'ROLLBACK'])
+    expect(results[2]!.rows).toEqual([{ call: 2, row_count: 2_000 }])
     expect((await client.query(COUNTED)).rows).toEqual([{ call: 3, row_count: 0 }])
+    expect((await sendTogether(client, [COUNT]))[0]!.rows).toEqual([{ call: 4, row_count: 0 }])
   })
 })
 
-for (const [name, leading, code] of [
+for (const [name, steps, code] of [
   ['a statement', ['begin', 'select nothing', { target: TARGET, rows: quotes(2_000) }], '42703'],
   ['the beginning of a COPY', ['begin', { target: 'nowhere', rows: quotes(2_000) }], '42P01'],
   [
@@ -68,11 +71,13 @@ for (const [name, leading, code] of [
     '23505',
   ],
 ] as const) {
-  test(`if Postgres refuses ${name}, it skips the query, and the connection goes on`, async () => {
+  test(`if Postgres refuses ${name}, it commits nothing, and the connection goes on`, async () => {
     const pool = await database()
     await withClient(pool, async (client) => {
       await client.query(COUNTED)
-      await expect(queryAfter(client, leading, COUNTED)).rejects.toMatchObject({ code })
+      await expect(sendTogether(client, [...steps, COUNT, 'commit'])).rejects.toMatchObject({
+        code,
+      })
       await client.query('rollback')
       expect((await client.query(COUNTED)).rows).toEqual([{ call: 2, row_count: 0 }])
     })
@@ -87,11 +92,10 @@ test.skipIf(!has_pgbouncer)('through a pooler in session mode it is the same', a
   await withClient(pool, async (client) => {
     await client.query(COUNTED)
     const rows = { target: TARGET, rows: quotes(20_000) }
-    await expect(queryAfter(client, ['begin', rows, rows], COUNTED)).rejects.toThrow('duplicate')
+    await expect(sendTogether(client, ['begin', rows, rows, COUNT])).rejects.toThrow('duplicate')
     await client.query('rollback')
-    const { rows: found } = await queryAfter(client, ['begin', rows], COUNTED)
-    expect(found).toEqual([{ call: 2, row_count: 20_000 }])
-    await client.query('commit')
+    const results = await sendTogether(client, ['begin', rows, COUNT, 'commit'])
+    expect(results[2]!.rows).toEqual([{ call: 2, row_count: 20_000 }])
   })
   await pool.end()
 })
