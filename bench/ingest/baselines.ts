@@ -1,4 +1,4 @@
-/** The baselines: the upper bound, and the usual way. */
+/** The baselines: raw COPY, and the usual way. */
 import { inTransaction, type Pool } from '#core/node/pool.ts'
 import { RAW_TABLES } from '#core/tables.ts'
 import { copyInto } from '../../ingestor/writer/copy.ts'
