@@ -23,6 +23,8 @@ import { ask, CLI, type LocalStack, openStack, startSmallIngestor } from './stac
 
 const START_MS = 180_000
 const LOOK_MS = 5_000
+/** On a busy machine the first dataset is published late. */
+const PANELS_MS = 120_000
 
 const { values } = parseArgs({
   options: {
@@ -150,12 +152,16 @@ async function watchClean(monitoring: Monitoring, minutes: number): Promise<void
 }
 
 async function checkPanels(monitoring: Monitoring): Promise<void> {
-  let answered = 0
-  for (const { where, expr } of queries) {
-    const count = await monitoring.seriesCount(expanded(expr))
-    if (count > 0) answered++
-    else report.problem(`No data: ${where}: ${expr}`)
+  const end_ms = performance.now() + PANELS_MS
+  let empty = [...queries]
+  for (;;) {
+    const found = await Promise.all(empty.map(({ expr }) => monitoring.seriesCount(expanded(expr))))
+    empty = empty.filter((_, index) => found[index] === 0)
+    if (empty.length === 0 || performance.now() > end_ms) break
+    await sleep(LOOK_MS)
   }
+  for (const { where, expr } of empty) report.problem(`No data: ${where}: ${expr}`)
+  const answered = queries.length - empty.length
   report.say(`${answered} of ${queries.length} queries of panels returned data.`)
 }
 
