@@ -32,7 +32,10 @@ export interface Stored {
   readonly copies: readonly TableCopying[]
 }
 
-/** Runs inside the open transaction of `client`. */
+/**
+ * Runs inside the open transaction of `client`. Of rows that need only COPYs it sends nothing, so
+ * then the transaction may still have to begin.
+ */
 export async function storeRows(
   client: Client,
   prepared: PreparedBatch,

@@ -38,7 +38,7 @@ beforeAll(async () => {
 
 describe('connection lost', () => {
   for (const [name, loss] of [
-    // A batch is one message to Postgres up to its position, and two with its commit.
+    // A batch goes to Postgres in one piece; the proxy cuts it at these texts.
     ['before the transaction', { when: 'begin\0', skip: 2, loses: 'before' }],
     ['before the rows', { when: 'copy marketdata.book_ticker', skip: 1, loses: 'before' }],
     ['in the middle of the rows', { when: 'PGCOPY', skip: 2, loses: 'half' }],
