@@ -14,6 +14,7 @@ export interface Field {
   readonly dataTypeID: number
   readonly dataTypeSize: number
   readonly dataTypeModifier: number
+  readonly format: 'text'
 }
 
 export interface ReadOnlyQuery {

@@ -1,7 +1,7 @@
 /** Reads the statement from the body of POST /sql, and checks its form. */
 import type { IncomingMessage } from 'node:http'
 import { OperatorError } from '#core/errors.ts'
-import type { Statement } from './run-query.ts'
+import type { Statement } from './connection.ts'
 
 /** Postgres allows 65,535 parameters; the longest query of the worker has ten. */
 const PARAMETER_COUNT_MAX = 100

@@ -18,17 +18,18 @@ import { Breaker } from '#core/breaker.ts'
 import { OperatorError, describeError } from '#core/errors.ts'
 import type { Logger } from '#core/node/log.ts'
 import { drain } from '#core/node/drain.ts'
-import { createPool, withClient, type Pool } from '#core/node/pool.ts'
 import type { Metrics } from '#core/node/metrics.ts'
 import { fromMillis } from '#core/time.ts'
 import { rowsOf } from '../queries/database.ts'
 import { createAccess } from './access.ts'
 import { answerError, AWAY, isAway, refuse, send } from './answers.ts'
 import type { GatewayConfig } from './config.ts'
+import type { Answer, Statement } from './connection.ts'
+import { Connections } from './connections.ts'
 import { createGatewayMetrics, type GatewayMetrics, type RefusalReason } from './metrics.ts'
 import { createNewestQuotes, sendNewestQuote } from './newest-quote.ts'
 import { readStatement } from './read-statement.ts'
-import { ANSWER_LIMIT_MS, runOwnQuery, runQuery, type Answer, type Statement } from './run-query.ts'
+import { runOwnQuery, runQuery } from './run-query.ts'
 
 export interface Gateway {
   readonly url: string
@@ -52,16 +53,8 @@ const TIMEOUTS = {
 }
 
 export async function startGateway(config: GatewayConfig, log: Logger): Promise<Gateway> {
-  const { pool_max } = config.limits
-  // A pooler in transaction mode may be in between.
-  const pool = createPool(
-    config.database_url,
-    'booktape-gateway',
-    pool_max,
-    ANSWER_LIMIT_MS,
-    'shared',
-  )
-  const { answer, metrics } = createHandler(config, pool, log)
+  const connections = new Connections(config.database_url, config.limits.pool_max)
+  const { answer, metrics } = createHandler(config, connections, log)
   const server = serve(config, (request, response) => {
     answer(request, response).catch((error: unknown) => {
       const fields = { code: 'gateway_fault', error: describeError(error) }
@@ -79,7 +72,7 @@ export async function startGateway(config: GatewayConfig, log: Logger): Promise<
     url: `${config.tls === undefined ? 'http' : 'https'}://${config.host}:${port}`,
     async stop(grace_ms = 0) {
       await drain(server, grace_ms)
-      await pool.end()
+      await connections.end()
     },
   }
 }
@@ -119,7 +112,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<v
 
 function createHandler(
   config: GatewayConfig,
-  pool: Pool,
+  connections: Connections,
   log: Logger,
 ): { readonly answer: Handler; readonly metrics: GatewayMetrics } {
   const { limits } = config
@@ -129,12 +122,7 @@ function createHandler(
   const metrics = createGatewayMetrics(() => ({
     running_count,
     concurrency_max: limits.concurrency_max,
-    connections: {
-      busy: pool.totalCount - pool.idleCount,
-      idle: pool.idleCount,
-      waiting: pool.waitingCount,
-      max: limits.pool_max,
-    },
+    connections: { ...connections.counts, max: limits.pool_max },
     is_database_away: !breaker.is_trusting,
   }))
   /** Runs a statement unless Postgres is known to be away. */
@@ -144,7 +132,8 @@ function createHandler(
     try {
       const answer = await run()
       breaker.succeeded()
-      metrics.noteQuery((performance.now() - began_ms) / 1_000, answer.rowCount)
+      // Once the caller has its answer.
+      setImmediate(metrics.noteQuery, (performance.now() - began_ms) / 1_000, answer.rowCount)
       return answer
     } catch (error) {
       if (isAway(error)) breaker.failed()
@@ -155,13 +144,15 @@ function createHandler(
 
   const runStatement: Handler = async (request, response) => {
     const statement = await readStatement(request, limits.request_bytes_max)
-    send(response, 200, await query(() => runQuery(pool, statement, limits)))
+    send(response, 200, await query(() => runQuery(connections, statement, limits)))
   }
 
   const findNewestQuote = createNewestQuotes(
     {
       async query<Row>(text: string, params: Statement['params']) {
-        return rowsOf<Row>(await query(() => runOwnQuery(pool, { query: text, params }, limits)))
+        return rowsOf<Row>(
+          await query(() => runOwnQuery(connections, { query: text, params }, limits)),
+        )
       },
     },
     () => fromMillis(Date.now()),
@@ -176,7 +167,8 @@ function createHandler(
   const handlers: Readonly<Record<string, Handler>> = {
     [SQL]: runStatement,
     [NEWEST_QUOTE]: answerNewestQuote,
-    [HEALTH]: (_, response) => answerHealth(response, pool, log),
+    [HEALTH]: (_, response) =>
+      answerHealth(response, log, () => runOwnQuery(connections, ONE, limits)),
   }
 
   /** Why the caller is refused before anything is done; undefined: it is not. */
@@ -234,9 +226,15 @@ function createHandler(
   }
 }
 
-async function answerHealth(response: ServerResponse, pool: Pool, log: Logger): Promise<void> {
+const ONE: Statement = { query: 'select 1', params: [] }
+
+async function answerHealth(
+  response: ServerResponse,
+  log: Logger,
+  ask: () => Promise<Answer>,
+): Promise<void> {
   try {
-    await withClient(pool, (client) => client.query('select 1'))
+    await ask()
     send(response, 200, { status: 'ok' })
   } catch (error) {
     const fields = { code: AWAY, error: describeError(error) }

@@ -1,0 +1,96 @@
+/** The gateway's connections: kept for the next statement, closed when nobody needs them. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parseConfig } from '../../edge-api/gateway/config.ts'
+import { Connections } from '../../edge-api/gateway/connections.ts'
+import { runOwnQuery, runQuery } from '../../edge-api/gateway/run-query.ts'
+import { createReaderDatabase, SECRET } from './support.ts'
+
+const MAX = 3
+const { pool, reader_url } = await createReaderDatabase()
+const { limits } = parseConfig({ DATABASE_URL: reader_url, GATEWAY_SECRET: SECRET })
+let connections: Connections
+
+beforeEach(() => {
+  connections = new Connections(reader_url, MAX)
+})
+afterEach(() => connections.end())
+
+async function ask(query: string): Promise<string | null> {
+  const { rows } = await runOwnQuery(connections, { query, params: [] }, limits)
+  return rows[0]![0]!
+}
+
+const processId = (): Promise<string | null> => ask('select pg_backend_pid()')
+const UNUSED = { busy: 0, idle: 0, waiting: 0 }
+
+test('statements share one connection, also after one that Postgres refused', async () => {
+  const first = await processId()
+  expect(await processId()).toBe(first)
+  await expect(
+    runQuery(connections, { query: 'select 1 / 0', params: [] }, limits),
+  ).rejects.toThrow('division by zero')
+  await expect.poll(() => connections.counts).toEqual({ ...UNUSED, idle: 1 })
+  expect(await processId()).toBe(first)
+})
+
+test('more statements than connections: all are answered, over as many as may be open', async () => {
+  const ids = await Promise.all(
+    Array.from({ length: 40 }, () => ask('select pg_backend_pid() from pg_sleep(0.01)')),
+  )
+  expect(new Set(ids).size).toBe(MAX)
+  expect(connections.counts).toEqual({ ...UNUSED, idle: MAX })
+})
+
+test('a kept connection that Postgres ends is replaced', async () => {
+  const ended = await processId()
+  await pool.query('select pg_terminate_backend($1::int)', [ended])
+  await expect.poll(() => connections.counts).toEqual(UNUSED)
+  expect(await processId()).not.toBe(ended)
+})
+
+test('a statement has its whole time, whenever the one before it began, and no more', async () => {
+  const brief = { ...limits, statement_timeout_ms: 100 }
+  const asked = { query: 'select pg_backend_pid()', params: [] }
+  const { rows } = await runOwnQuery(connections, asked, brief)
+  await sleep(500)
+  const backend = Number(rows[0]![0])
+  process.kill(backend, 'SIGSTOP')
+  try {
+    const began_ms = performance.now()
+    await expect(runOwnQuery(connections, asked, brief)).rejects.toThrow('cannot be reached')
+    expect(performance.now() - began_ms).toBeGreaterThan(1_090)
+    expect(connections.counts).toEqual(UNUSED)
+  } finally {
+    process.kill(backend, 'SIGCONT')
+  }
+  expect(await processId()).not.toBe(String(backend))
+})
+
+test('those that nobody needs any more are closed, one in use stays', async () => {
+  const brief = new Connections(reader_url, MAX, 50)
+  const taken = await Promise.all([brief.take(), brief.take(), brief.take()])
+  for (const connection of taken) brief.giveBack(connection)
+  const used = taken[2]!
+  await expect
+    .poll(async () => {
+      // The one that was used last is the first to be taken.
+      const again = await brief.take()
+      expect(again).toBe(used)
+      brief.giveBack(again)
+      return brief.counts
+    })
+    .toEqual({ ...UNUSED, idle: 1 })
+  await expect.poll(() => brief.counts).toEqual(UNUSED)
+  await brief.end()
+})
+
+test('the end waits for a statement that runs', async () => {
+  const last = ask("select 'answered' from pg_sleep(0.2)")
+  await expect.poll(() => connections.counts.busy).toBe(1)
+  const ended = connections.end()
+  expect(await last).toBe('answered')
+  await ended
+  expect(connections.counts).toEqual(UNUSED)
+  connections = new Connections(reader_url, MAX)
+})
