@@ -99,12 +99,11 @@ select pg_database_size(current_database())::float8 as database_bytes,
 
 /**
  * The newest row of the source by the offsets of its streams: while a market is silent, nothing is
- * behind. What was never rolled up is behind since the recording began.
+ * behind. Nothing is behind before the recording began, though a first refresh starts at its hour.
  */
 const ROLLUP_LAGS = `
 select w.rollup,
-  greatest(0, extract(epoch from o.newest -
-    case when w.watermark = '-infinity' then o.oldest else w.watermark end))::float8 as lag_s
+  greatest(0, extract(epoch from o.newest - greatest(w.watermark, o.oldest)))::float8 as lag_s
 from unnest($1::text[], $2::text[]) as r (rollup, source)
 join marketdata.rollup_watermarks w on w.rollup = r.rollup
 cross join lateral (

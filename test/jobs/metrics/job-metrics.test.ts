@@ -95,6 +95,15 @@ test('runs, queue, archive, retention, rollups and datasets in one scrape', asyn
   expect(valuesOf(text, 'jobs_dataset_age_seconds')).toEqual({ '{dataset="candles"}': 12 * 3_600 })
   expect(valuesOf(text, 'jobs_database_up')).toEqual({ '': 1 })
   expect(valuesOf(text, 'jobs_object_store_up')).toEqual({ '': 1 })
+
+  // The first refresh of quotes has passed ten minutes of the hour, in which nothing was recorded.
+  await pool.query(
+    `update marketdata.rollup_watermarks set watermark = '2024-08-20T06:10:00Z'
+     where rollup = 'bt_1s'`,
+  )
+  expect(valuesOf(await metricsOf(stand).text(), 'jobs_rollup_lag_seconds')).toMatchObject({
+    '{rollup="bt_1s"}': 300,
+  })
 })
 
 test('what cannot be read is absent, not zero', async () => {
