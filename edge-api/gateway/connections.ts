@@ -1,7 +1,7 @@
 /**
  * The gateway's connections. pg's pool opens, limits and closes them; what waits for its next
- * statement is kept here, because a checkout and a return there cost two timers and half a dozen
- * events, more than the statement of a newest quote.
+ * statement is kept here, because a checkout and a return there cost two timers and several events
+ * each time.
  */
 import { DatabaseError } from 'pg'
 import { OperatorError } from '#core/errors.ts'
@@ -49,9 +49,14 @@ export class Connections {
     else this.#kept.push(connection)
   }
 
+  /** Once Postgres is silent on one of them: the others may lead to the same dead machine. */
+  closeKept(): void {
+    for (const { client } of this.#kept.splice(0)) client.release(true)
+  }
+
   async end(): Promise<void> {
     clearInterval(this.#sweep)
-    for (const { client } of this.#kept.splice(0)) client.release()
+    this.closeKept()
     await this.#pool.end()
   }
 

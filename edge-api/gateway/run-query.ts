@@ -6,6 +6,7 @@
  */
 import { OperatorError } from '#core/errors.ts'
 import { isStatementError } from '#core/node/pool.ts'
+import { isAway } from './answers.ts'
 import type { GatewayLimits } from './config.ts'
 import type { Answer, Connection, Statement } from './connection.ts'
 import type { Connections } from './connections.ts'
@@ -69,6 +70,7 @@ async function run(
   } catch (error) {
     if (isStatementError(error)) leave(connections, connection)
     else connection.client.release(true)
+    if (isAway(error)) connections.closeKept()
     throw error
   }
 }
