@@ -11,6 +11,7 @@ import { isExchange } from '#core/symbols.ts'
 import { HOUR_US, type Micros, micros, SECOND_US, toIso } from '#core/time.ts'
 import { ROWS_MAX } from './mark-prices.ts'
 import { OVERLAP_US } from './sequence-state.ts'
+import { positionMoved } from './store-progress.ts'
 import type { StreamOffset } from './stream-table.ts'
 
 export interface TapeExtent {
@@ -56,13 +57,17 @@ export async function resume(
     return { position, offsets, mark_prices, covered_until, replaced_tape_id: undefined }
   }
   if (known !== undefined && is_ours) throw sharedId(ingestor_id)
-  await client.query(
-    `insert into marketdata.tape_positions (ingestor_id, tape_id, tape_position) values ($1, $2, $3)
-      on conflict (ingestor_id) do update
-      set tape_id = excluded.tape_id, tape_position = excluded.tape_position, updated_at = now()`,
-    [ingestor_id, tape.tape_id, tape.oldest],
-  )
   const replaced_tape_id = known?.tape_id
+  const { rowCount } = await client.query(
+    `insert into marketdata.tape_positions as p (ingestor_id, tape_id, tape_position)
+      values ($1, $2, $3)
+      on conflict (ingestor_id) do update
+      set tape_id = excluded.tape_id, tape_position = excluded.tape_position, updated_at = now()
+      where p.tape_id = $4`,
+    [ingestor_id, tape.tape_id, tape.oldest, replaced_tape_id],
+  )
+  // Another process with this id has stored one meanwhile, and may have gone on since.
+  if (rowCount !== 1) throw positionMoved(ingestor_id)
   return { position: tape.oldest, offsets, mark_prices, covered_until, replaced_tape_id }
 }
 

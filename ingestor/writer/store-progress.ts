@@ -201,7 +201,7 @@ const PROGRESS = `with gap as (
  * The position was moved by a transaction of ours that seemed lost, or by a second ingestor with
  * the same id. Reading the position again shows which.
  */
-function positionMoved(ingestor_id: string): OperatorError {
+export function positionMoved(ingestor_id: string): OperatorError {
   return new OperatorError(
     'position_moved',
     `The tape position of ingestor ${ingestor_id} is not where this process left it.`,

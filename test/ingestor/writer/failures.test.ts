@@ -156,6 +156,35 @@ test('a second writer with the same id: every row once, and counted by one of th
   expect(sumOf(left.duplicates) + sumOf(right.duplicates)).toBe(0)
 })
 
+test('a second writer that starts together with the first does not take its position back', async () => {
+  const database = await createTestDatabase()
+  await follow(database.url)
+  const { rows } = await database.pool.query<{ position: object }>(
+    'delete from marketdata.tape_positions p returning to_jsonb(p) as position',
+  )
+  const first = await database.pool.connect()
+  await first.query('begin')
+  await first.query(
+    `insert into marketdata.tape_positions
+     select * from jsonb_populate_record(null::marketdata.tape_positions, $1)`,
+    [rows[0]!.position],
+  )
+  const second = follow(database.url)
+  // It has seen no position, and waits to store the tape's beginning.
+  await expect
+    .poll(async () => {
+      const waiting = `select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`
+      return (await database.pool.query(waiting)).rowCount
+    })
+    .toBe(1)
+  await first.query('commit')
+  first.release()
+  const { frames, duplicates } = await second
+  expect([frames, sumOf(duplicates)]).toEqual([0, 0])
+  expect(await dumpRows(database.pool)).toEqual(expected)
+})
+
 test('a position that someone has moved back ends the session, and nothing is lost', async () => {
   const database = await createTestDatabase()
   await database.pool.query(`create sequence marketdata.commits;
