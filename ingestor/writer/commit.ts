@@ -45,24 +45,30 @@ type Way = 'at_once' | 'in_steps' | 'carefully'
 
 const ATTEMPTS_MAX = 6
 
-/**
- * Commits the batch and returns its complete counts. `onStored` is called before the commit, so the
- * counts are known even if the acknowledgement is lost.
- */
+/** What a commit reports while it runs. */
+export interface CommitEvents {
+  /** Before the commit, so the counts are known even if the acknowledgement is lost. */
+  onStored(counts: MutableCounts): void
+  /** Postgres refused it: nothing of it is committed. */
+  onRolledBack(): void
+}
+
+/** Commits the batch and returns its complete counts. */
 export async function commitBatch(
   deps: CommitDeps,
   prepared: PreparedBatch,
   history: CommitHistory,
-  onStored: (counts: MutableCounts) => void,
+  events: CommitEvents,
 ): Promise<MutableCounts> {
   let way: Way = isUsual(prepared, history) ? 'at_once' : 'in_steps'
   for (let attempt = 1; ; attempt++) {
     for (const { channel, hours } of prepared.copies) await deps.partitions.ensure(channel, hours)
     try {
-      if (way === 'at_once') return await commitAtOnce(deps, prepared, history, onStored)
-      return await commitInSteps(deps, prepared, way === 'carefully', history, onStored)
+      if (way === 'at_once') return await commitAtOnce(deps, prepared, history, events)
+      return await commitInSteps(deps, prepared, way === 'carefully', history, events)
     } catch (error) {
       const trouble = troubleOf(error)
+      if (trouble !== 'lost') events.onRolledBack()
       if (!RETRIED.has(trouble) || attempt === ATTEMPTS_MAX) throw error
       await deps.client.query('rollback')
       if (trouble === 'no_partition') deps.partitions.forget()
@@ -96,12 +102,12 @@ async function commitAtOnce(
   deps: CommitDeps,
   prepared: PreparedBatch,
   { clashing }: CommitHistory,
-  onStored: (counts: MutableCounts) => void,
+  events: CommitEvents,
 ): Promise<MutableCounts> {
   const { client } = deps
   const stored = await storeRows(client, prepared, false, clashing)
   const counts = countsOf(prepared, stored, 0, 0)
-  onStored(counts)
+  events.onStored(counts)
   const progress = finalProgress(deps, prepared, stored.added)
   await sendTogether(client, [...BEGIN, ...stored.copies, progress, 'commit'])
   return counts
@@ -112,7 +118,7 @@ async function commitInSteps(
   prepared: PreparedBatch,
   careful: boolean,
   history: CommitHistory,
-  onStored: (counts: MutableCounts) => void,
+  events: CommitEvents,
 ): Promise<MutableCounts> {
   const { client } = deps
   const { batch } = prepared
@@ -129,7 +135,7 @@ async function commitInSteps(
   }
   await keepConflicts(client, deps.ingestor_id, stored.evidence)
   const counts = countsOf(prepared, stored, records.length, gap_count)
-  onStored(counts)
+  events.onStored(counts)
   await client.query('commit')
   const { clashing } = history
   for (const { channel } of prepared.copies) {

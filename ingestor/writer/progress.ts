@@ -53,12 +53,22 @@ interface Wait {
   readonly wait_us: number
 }
 
+interface SentBatch {
+  readonly batch: Batch
+  readonly counts: MutableCounts
+}
+
 export class Progress implements SessionEvents {
   readonly #clock: () => Micros
   readonly #total: MutableCounts = createFollowCounts()
   #waiting: Batch[] = []
-  /** Stored, with its commit sent. The next session's position shows whether it arrived. */
-  #in_doubt: { readonly batch: Batch; readonly counts: MutableCounts } | undefined
+  /** Its commit is sent, and not answered yet. */
+  #sent: SentBatch | undefined
+  /**
+   * The connection broke before Postgres answered. The position of a later session shows whether
+   * the commit arrived; until then that transaction may still be running.
+   */
+  #in_doubt: SentBatch | undefined
   #committed_position = 0
   #away_since: Micros | undefined
   #commit_since: Micros | undefined
@@ -79,10 +89,8 @@ export class Progress implements SessionEvents {
 
   resume(from: Pick<Resume, 'position'>): void {
     const in_doubt = this.#in_doubt
-    if (in_doubt !== undefined && in_doubt.batch.to_position === from.position) {
-      addCounts(this.#total, in_doubt.counts)
-    }
-    this.#in_doubt = undefined
+    if (in_doubt?.batch.to_position === from.position) addCounts(this.#total, in_doubt.counts)
+    if (in_doubt?.batch.from_position !== from.position) this.#in_doubt = undefined
     this.#waiting = []
     this.#away_since = undefined
     this.has_resumed = true
@@ -93,6 +101,8 @@ export class Progress implements SessionEvents {
   /** The session broke. */
   lose(): void {
     this.advanced = false
+    this.#in_doubt = this.#sent ?? this.#in_doubt
+    this.#sent = undefined
     this.#away_since ??= this.#clock()
     this.#commit_since = undefined
   }
@@ -107,10 +117,15 @@ export class Progress implements SessionEvents {
   }
 
   onStored(batch: Batch, counts: MutableCounts): void {
-    this.#in_doubt = { batch, counts }
+    this.#sent = { batch, counts }
+  }
+
+  onRolledBack(): void {
+    this.#sent = undefined
   }
 
   onCommitted(batch: Batch, counts: MutableCounts): void {
+    this.#sent = undefined
     this.#in_doubt = undefined
     this.advanced = true
     addCounts(this.#total, counts)

@@ -64,6 +64,8 @@ export interface SessionEvents {
   onSealed(batch: Batch): void
   /** Everything except the commit is done. Its acknowledgement may still be lost. */
   onStored(batch: Batch, counts: MutableCounts): void
+  /** Postgres refused what was stored last: it is not committed. */
+  onRolledBack(): void
   onCommitted(batch: Batch, counts: MutableCounts): void
 }
 
@@ -192,7 +194,10 @@ function createPipeline(client: Client, options: SessionOptions, events: Session
   const commit = async (batch: Batch, prepared: PreparedBatch): Promise<void> => {
     await pipeline.makeRoomAhead()
     const counts = await withinCommitLimit(
-      commitBatch(deps, prepared, history, (stored) => events.onStored(batch, stored)),
+      commitBatch(deps, prepared, history, {
+        onStored: (stored) => events.onStored(batch, stored),
+        onRolledBack: () => events.onRolledBack(),
+      }),
     )
     events.onCommitted(batch, counts)
   }

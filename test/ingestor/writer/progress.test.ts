@@ -66,3 +66,33 @@ test('a clock that is set back gives no negative lag', () => {
   progress.onCommitted(batch, createFollowCounts())
   expect(progress.status().lag_ms).toBe(0)
 })
+
+test('a commit whose answer was lost counts once the position shows it, however often it is sent again', () => {
+  const { progress } = stand()
+  const counts = createFollowCounts()
+  counts.rows.trades = 5
+  const batch = batchOf(0, 100)
+  const rowsAfter = (position: number): number => {
+    progress.lose()
+    progress.resume({ ...resumed, position })
+    return progress.status().counts.rows.trades
+  }
+  progress.onStored(batch, counts)
+  // That transaction still runs.
+  expect(rowsAfter(0)).toBe(0)
+  progress.onStored(batch, counts)
+  progress.onRolledBack()
+  expect(rowsAfter(100)).toBe(5)
+  expect(rowsAfter(100)).toBe(5)
+})
+
+test('what Postgres refused counts for nobody, though another process moved the position there', () => {
+  const { progress } = stand()
+  const counts = createFollowCounts()
+  counts.rows.trades = 5
+  progress.onStored(batchOf(0, 100), counts)
+  progress.onRolledBack()
+  progress.lose()
+  progress.resume({ ...resumed, position: 100 })
+  expect(progress.status().counts.rows.trades).toBe(0)
+})
