@@ -41,7 +41,10 @@ export class Tables {
     this.#pool = pool
   }
 
-  /** Waits until each reader has every row that was received up to `until`. Returns who has not. */
+  /**
+   * Waits until each reader has every row that was received up to `until`, and knows its books.
+   * Returns who has not.
+   */
   async untilDelivered(
     clients: readonly SoakClient[],
     until: number,
@@ -55,7 +58,10 @@ export class Tables {
     }
     // A reader that began after the newest row has nothing to wait for.
     const isBehind = ({ streams }: SoakClient): boolean =>
-      streams.some(({ name, last }) => (last?.seq ?? 0) < newest.get(name)!)
+      streams.some(({ name, channel, last, book_is_known }) => {
+        const is_unknown = channel === 'book' && !book_is_known
+        return is_unknown || (last?.seq ?? 0) < newest.get(name)!
+      })
     const deadline = performance.now() + limit_ms
     while (clients.some(isBehind) && performance.now() < deadline) await sleep(200)
     this.#rows.clear()

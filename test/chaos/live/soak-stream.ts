@@ -8,6 +8,7 @@ export interface Cursor {
 export interface StreamReply extends Cursor {
   readonly type: string
   readonly prev_seq?: number | null
+  /** False: updates are missing. Null: it is an update from history. */
   readonly synced?: boolean | null
   readonly rows?: readonly Readonly<Record<string, unknown>>[]
   readonly snapshot?: Sides
@@ -49,7 +50,8 @@ export class SoakStream {
       this.last ??= { epoch, seq }
       return
     }
-    const is_state = reply.snapshot !== undefined && rows.length === 0
+    // A book as it is now has the number of its newest update.
+    const is_state = type === 'book' && rows.length === 0
     if (is_state ? seq < this.last!.seq : seq <= this.last!.seq) {
       this.faults.push(`${this.name}: ${seq} after ${this.last!.seq}`)
     }
@@ -78,7 +80,8 @@ export class SoakStream {
       this.book_is_known = true
       return
     }
-    if (synced === false) this.book_is_known = false
+    // Updates from history do not say what is missing between them.
+    if (synced !== true) this.book_is_known = false
     // Rows of a book have both sides; those of other channels do not come here.
     for (const row of rows as unknown as readonly Sides[]) {
       for (const side of ['bids', 'asks'] as const) {
