@@ -3,16 +3,11 @@
  * hole after a lost connection (openLive). What was traded before the first live trade comes from
  * the API: it is asked until its answer has that trade too, so between the two nothing is missing.
  */
-import { OrderBook } from '#core/book.ts'
-import {
-  type BookMessage,
-  type GapRow,
-  LiveError,
-  openLive,
-  type PriceLevel,
-} from '../../client/live.ts'
+import type { OrderBook } from '#core/book.ts'
+import { type GapRow, LiveError, openLive } from '../../client/live.ts'
 import { readToken } from '../view/token.ts'
 import { Refusal } from './api.ts'
+import { bookAfter } from './live-book.ts'
 import type { Instrument } from './instrument.ts'
 import { marketNow } from './market-clock.ts'
 import { MINUTE_US, Minutes } from './minutes.ts'
@@ -111,7 +106,7 @@ export class Feed {
     })
     for await (const message of live) {
       if (message.type === 'skipped') continue
-      if (message.type === 'book') this.#takeBook(message)
+      if (message.type === 'book') this.book = bookAfter(this.book, message)
       else if (message.channel === 'gaps') for (const row of message.rows) this.#events.onGap(row)
       else if (message.channel === 'trades') this.#takeTrades(message.rows.map(tradeOf))
       this.#events.onChange()
@@ -123,16 +118,6 @@ export class Feed {
     if (this.minutes !== undefined) return this.#fold(this.minutes, trades)
     this.#pending.push(...trades)
     this.#arrived?.()
-  }
-
-  #takeBook({ snapshot, synced, rows }: BookMessage): void {
-    if (snapshot !== undefined) {
-      this.book = new OrderBook()
-      this.book.replace(levelsOf(snapshot))
-      return
-    }
-    if (synced === false) this.book = undefined
-    for (const row of rows) this.book?.apply(levelsOf(row))
   }
 
   #fold(minutes: Minutes, trades: readonly Trade[]): void {
@@ -186,21 +171,6 @@ export class Feed {
 }
 
 const keyOf = ({ ts, id }: Trade): string => `${ts} ${id}`
-
-function levelsOf({
-  bids,
-  asks,
-}: {
-  readonly bids: readonly PriceLevel[]
-  readonly asks: readonly PriceLevel[]
-}): {
-  readonly bids: readonly (readonly [number, number])[]
-  readonly asks: readonly (readonly [number, number])[]
-} {
-  const numbers = (levels: readonly PriceLevel[]) =>
-    levels.map(([price, qty]) => [Number(price), Number(qty)] as const)
-  return { bids: numbers(bids), asks: numbers(asks) }
-}
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
