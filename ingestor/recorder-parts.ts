@@ -123,7 +123,7 @@ export function composeRecorder(
     return counts
   }
 
-  const rest = exchangeRest(adapter, config, log)
+  const rest = exchangeRest(adapter, config, clock, log)
   const snapshots = createSnapshots({
     adapter,
     choice: every_channel,

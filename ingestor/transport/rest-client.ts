@@ -8,7 +8,7 @@ import type { Logger } from '#core/node/log.ts'
 import type { Micros } from '#core/time.ts'
 import { backoffMs, retryAfterMs } from '#core/waiting.ts'
 import type { ExchangeAdapter, RestLimits } from '../exchanges/adapter.ts'
-import { createClock, type Clock } from './clock.ts'
+import type { Clock } from './clock.ts'
 import { systemTimers, type Timers } from './timers.ts'
 import { createWeightBudget, type Priority, type WeightBudget } from './weight-budget.ts'
 
@@ -41,7 +41,8 @@ export interface RestClientOptions {
   readonly limits: RestLimits
   readonly log: Logger
   readonly settings?: Partial<RestSettings>
-  readonly clock?: Clock
+  /** That of the frames, because no two records of a tape may have the same stamp. */
+  readonly clock: Clock
   readonly timers?: Timers
   readonly random?: () => number
 }
@@ -84,11 +85,12 @@ export function exchangeRest(
     /** Undefined: as much as the exchange allows an address. */
     readonly rest_weight_per_minute: number | undefined
   },
+  clock: Clock,
   log: Logger,
 ): RestClient {
   const weight_per_minute_max = config.rest_weight_per_minute ?? rest_limits.weight_per_minute_max
   const limits = { ...rest_limits, weight_per_minute_max }
-  return createRestClient({ base_url: config.rest_url, limits, log })
+  return createRestClient({ base_url: config.rest_url, limits, clock, log })
 }
 
 interface Job extends Required<RestRequest> {
@@ -121,7 +123,7 @@ class QueuedRestClient implements RestClient {
   constructor(options: RestClientOptions) {
     this.#options = options
     this.#settings = { ...DEFAULT_REST_SETTINGS, ...options.settings }
-    this.#clock = options.clock ?? createClock()
+    this.#clock = options.clock
     this.#timers = options.timers ?? systemTimers
     this.#random = options.random ?? Math.random
     this.#budget = createWeightBudget(options.limits.weight_per_minute_max)

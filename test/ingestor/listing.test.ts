@@ -6,6 +6,7 @@ import { binance_futures } from '../../ingestor/exchanges/binance-futures/adapte
 import { chooseDepth } from '../../ingestor/listing.ts'
 import { chooseAgain, chooseSymbols } from '../../ingestor/symbol-choice.ts'
 import { TIERS } from '../../ingestor/symbol-tiers.ts'
+import { createClock } from '../../ingestor/transport/clock.ts'
 import { createRestClient } from '../../ingestor/transport/rest-client.ts'
 import { until } from './support.ts'
 
@@ -14,6 +15,7 @@ const exchange = await startExchange({
   source: { kind: 'sim', seed: 1, symbols: 12, events_per_s: 10_000 },
 })
 const rest = createRestClient({
+  clock: createClock(),
   base_url: exchange.url,
   limits: binance_futures.rest_limits,
   log: silentLogger,

@@ -115,6 +115,11 @@ test('killed repeatedly with -9 under load: everything on the tape is in the tab
   ingestor.kill('SIGTERM')
   expect(await ingestor.exited).toBe(0)
 
+  // A client of the live stream that comes back is sent what has a later stamp.
+  const records = [...recordsOf(tape_dir)].map(({ kind, ts_ingest }) => ({ kind, ts_ingest }))
+  expect(records.filter(({ kind }) => kind === 'rest').length).toBeGreaterThan(10)
+  const early = records.filter((one, at) => at > 0 && one.ts_ingest <= records[at - 1]!.ts_ingest)
+  expect(early).toEqual([])
   const on_tape = readTapeKeys(tape_dir)
   const { rows } = await pool.query<{ key: string }>(`
     select s.symbol || ' q ' || update_id as key
@@ -218,20 +223,24 @@ for (const [name, more, expected] of [
 /** Keys of all events in a tape's records. */
 function readTapeKeys(tape_dir: string): ReadonlySet<string> {
   const keys = new Set<string>()
+  for (const record of recordsOf(tape_dir)) {
+    const parsed = parseRecord(record)
+    if (parsed?.kind !== 'events') continue
+    for (const event of parsed.events) {
+      keys.add(`${event.symbol} ${event.kind === 'book_ticker' ? 'q' : 't'} ${orderOf(event)}`)
+    }
+  }
+  return keys
+}
+
+function* recordsOf(tape_dir: string): Generator<TapeRecord> {
   const reader = openReader(tape_dir, 'oldest')
   for (;;) {
     const { records, damage } = reader.readBatch()
     if (records.length === 0 && damage === undefined) break
-    for (const record of records) {
-      const parsed = parseRecord(record)
-      if (parsed?.kind !== 'events') continue
-      for (const event of parsed.events) {
-        keys.add(`${event.symbol} ${event.kind === 'book_ticker' ? 'q' : 't'} ${orderOf(event)}`)
-      }
-    }
+    yield* records
   }
   reader.close()
-  return keys
 }
 
 /** Frames, and the REST answers with refilled trades. */

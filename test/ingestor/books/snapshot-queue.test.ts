@@ -9,6 +9,7 @@ import {
   createSnapshotQueue,
   type SnapshotQueueOptions,
 } from '../../../ingestor/books/snapshot-queue.ts'
+import { createClock } from '../../../ingestor/transport/clock.ts'
 import {
   createRestClient,
   type RestAnswer,
@@ -180,6 +181,7 @@ test('200 books from a cold start: every minute within the weight, all requested
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const rest = createRestClient({
+    clock: createClock(),
     base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     limits: { weight_per_minute_max: 2_400, used_weight_header: 'x-mbx-used-weight-1m' },
     log: silentLogger,

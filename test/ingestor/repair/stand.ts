@@ -20,6 +20,7 @@ import {
   startRepairer,
 } from '../../../ingestor/repair/repairer.ts'
 import type { Mark } from '../../../ingestor/tape/record.ts'
+import { createClock } from '../../../ingestor/transport/clock.ts'
 import { createRestClient } from '../../../ingestor/transport/rest-client.ts'
 import { startFollower } from '../../../ingestor/writer/follower.ts'
 import { createSharedTapeEnd, sharedTapeEnd } from '../../../ingestor/writer/tape-end.ts'
@@ -77,6 +78,7 @@ export async function createStand(
     log: silentLogger,
   })
   const rest = createRestClient({
+    clock: createClock(),
     base_url: exchange.url,
     limits: { weight_per_minute_max: 1_000_000, used_weight_header: 'x-mbx-used-weight-1m' },
     log: silentLogger,

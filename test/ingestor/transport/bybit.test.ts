@@ -9,6 +9,7 @@ import { bybit_linear } from '../../../ingestor/exchanges/bybit-linear/adapter.t
 import { readListing } from '../../../ingestor/listing.ts'
 import { listenOnce } from '../../../ingestor/transport/listen-once.ts'
 import { createRequests } from '../../../ingestor/transport/requests.ts'
+import { createClock } from '../../../ingestor/transport/clock.ts'
 import { createRestClient } from '../../../ingestor/transport/rest-client.ts'
 import { createTransport } from '../../../ingestor/transport/transport.ts'
 import { FakeTimers } from './fake-timers.ts'
@@ -171,6 +172,7 @@ test('403 requires a pause like 429, and the request is sent again', async () =>
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   stops.push(async () => void server.close())
   const rest = createRestClient({
+    clock: createClock(),
     base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     limits: bybit_linear.rest_limits,
     log: silentLogger,
@@ -185,6 +187,7 @@ test('403 requires a pause like 429, and the request is sent again', async () =>
 
 async function listingOf(exchange: ExchangeServer, adapter: ExchangeAdapter = bybit_linear) {
   const rest = createRestClient({
+    clock: createClock(),
     base_url: exchange.url,
     limits: adapter.rest_limits,
     log: silentLogger,

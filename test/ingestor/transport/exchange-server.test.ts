@@ -6,6 +6,7 @@ import { micros } from '#core/time.ts'
 import { startExchange, type ExchangeServer } from '../../../infra/exchange/server.ts'
 import type { ExchangeAdapter, StreamChoice } from '../../../ingestor/exchanges/adapter.ts'
 import { binance_futures } from '../../../ingestor/exchanges/binance-futures/adapter.ts'
+import { createClock } from '../../../ingestor/transport/clock.ts'
 import { createRestClient } from '../../../ingestor/transport/rest-client.ts'
 import type { TransportSettings } from '../../../ingestor/transport/settings.ts'
 import { createTransport, type Transport } from '../../../ingestor/transport/transport.ts'
@@ -67,7 +68,7 @@ async function run(
 
 async function listedSymbols(base_url: string): Promise<readonly string[]> {
   const { rest_limits: limits, instruments_path } = binance_futures
-  const rest = createRestClient({ base_url, limits, log: silentLogger })
+  const rest = createRestClient({ clock: createClock(), base_url, limits, log: silentLogger })
   const { path, body, ts_ingest } = await rest.get({ path: instruments_path, weight: 1 })
   rest.stop()
   expect(ts_ingest).toBeGreaterThan(micros(1_700_000_000_000_000))

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
+import { createClock } from '../../../ingestor/transport/clock.ts'
 import {
   createRestClient,
   type RestClient,
@@ -35,6 +36,7 @@ async function setup(
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const client = createRestClient({
+    clock: createClock(),
     base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     limits: { weight_per_minute_max, used_weight_header: 'x-mbx-used-weight-1m' },
     log: silentLogger,
