@@ -6,16 +6,13 @@ import type { BookMessage } from '../../../edge-api/client/live.ts'
 const stream = { type: 'book', channel: 'book', symbol: 'BTCUSDT', epoch: 'e', seq: 1 } as const
 type Levels = readonly (readonly [string, string])[]
 
-const update = (synced: boolean | null, bids: Levels, asks: Levels = []) =>
-  ({ ...stream, prev_seq: null, synced, rows: [{ bids, asks }] }) as unknown as BookMessage
-const whole = (bids: Levels, asks: Levels) =>
-  ({
-    ...stream,
-    prev_seq: null,
-    synced: true,
-    rows: [],
-    snapshot: { bids, asks },
-  }) as unknown as BookMessage
+/** With what a book needs of a message. */
+const message = (part: object): BookMessage =>
+  ({ ...stream, prev_seq: null, ...part }) as unknown as BookMessage
+const update = (synced: boolean | null, bids: Levels): BookMessage =>
+  message({ synced, rows: [{ bids, asks: [] }] })
+const whole = (bids: Levels, asks: Levels): BookMessage =>
+  message({ synced: true, rows: [], snapshot: { bids, asks } })
 
 const bestBid = (messages: readonly BookMessage[]): number | undefined =>
   messages.reduce<ReturnType<typeof bookAfter>>(bookAfter, undefined)?.bids.top(1)[0]?.[0]

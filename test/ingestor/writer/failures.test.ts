@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { silentLogger } from '#core/node/log.ts'
+import type { Pool } from '#core/node/pool.ts'
 import { type FollowToEndOptions, followToEnd } from '../../../ingestor/writer/follow-to-end.ts'
 import { sumOf } from '../../../ingestor/writer/counts.ts'
 import { createTestDatabase } from '../../support/database.ts'
@@ -35,6 +36,15 @@ beforeAll(async () => {
   expected = await dumpRows(database.pool)
   expect(expected).toHaveLength(EVENT_COUNT)
 })
+
+/** Sessions of the database that wait for a lock. */
+async function waitingCount(pool: Pool): Promise<number | null> {
+  const { rowCount } = await pool.query(
+    `select from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock'`,
+  )
+  return rowCount
+}
 
 describe('connection lost', () => {
   for (const [name, loss] of [
@@ -156,6 +166,24 @@ test('a second writer with the same id: every row once, and counted by one of th
   expect(sumOf(left.duplicates) + sumOf(right.duplicates)).toBe(0)
 })
 
+test('a batch that two writers send at once is counted by the one that Postgres took it from', async () => {
+  const database = await createTestDatabase()
+  await follow(database.url)
+  // What is left are the partitions and the symbols, so the next statement of both is the batch.
+  await database.pool.query(`truncate marketdata.book_ticker, marketdata.trades,
+    marketdata.stream_offsets, marketdata.tape_positions`)
+  const holder = await database.pool.connect()
+  await holder.query('begin; lock table marketdata.book_ticker in exclusive mode')
+  const limits = { rows_max: 10_000, bytes_max: 8_000_000, age_ms_max: 1 }
+  const both = Promise.all([follow(database.url, { limits }), follow(database.url, { limits })])
+  await expect.poll(() => waitingCount(database.pool)).toBe(2)
+  await holder.query('rollback')
+  holder.release()
+  const rows = (await both).map((counts) => sumOf(counts.rows))
+  expect(rows.toSorted((a, b) => a - b)).toEqual([0, EVENT_COUNT])
+  expect(await dumpRows(database.pool)).toEqual(expected)
+})
+
 test('a second writer that starts together with the first does not take its position back', async () => {
   const database = await createTestDatabase()
   await follow(database.url)
@@ -171,13 +199,7 @@ test('a second writer that starts together with the first does not take its posi
   )
   const second = follow(database.url)
   // It has seen no position, and waits to store the tape's beginning.
-  await expect
-    .poll(async () => {
-      const waiting = `select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'`
-      return (await database.pool.query(waiting)).rowCount
-    })
-    .toBe(1)
+  await expect.poll(() => waitingCount(database.pool)).toBe(1)
   await first.query('commit')
   first.release()
   const { frames, duplicates } = await second
