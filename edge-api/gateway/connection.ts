@@ -45,6 +45,8 @@ interface Running {
 
 export class Connection {
   readonly client: Client
+  /** Once it was given back: then it may have ended before the next statement. */
+  was_kept = false
   readonly #stream: Socket
   #running: Running | undefined
   #has_timer = false

@@ -44,6 +44,7 @@ export class Connections {
   }
 
   giveBack(connection: Connection): void {
+    connection.was_kept = true
     // The pool hands it to whoever waits there.
     if (this.#pool.waitingCount > 0 || this.#pool.ending) connection.client.release()
     else this.#kept.push(connection)

@@ -5,6 +5,7 @@
  * SELECT anyway.
  */
 import { OperatorError } from '#core/errors.ts'
+import { sendAgainIfLost } from '#core/lost-connections.ts'
 import { isStatementError } from '#core/node/pool.ts'
 import { isAway } from './answers.ts'
 import type { GatewayLimits } from './config.ts'
@@ -56,23 +57,34 @@ export function runOwnQuery(
   return run(connections, statement, limits, true)
 }
 
-async function run(
+function run(
   connections: Connections,
   statement: Statement,
   limits: GatewayLimits,
   is_ours: boolean,
 ): Promise<Answer> {
-  const connection = await connections.take()
-  try {
-    const answer = await connection.read(statement, limits, is_ours)
-    connections.giveBack(connection)
-    return answer
-  } catch (error) {
-    if (isStatementError(error)) leave(connections, connection)
-    else connection.client.release(true)
-    if (isAway(error)) connections.closeKept()
-    throw error
+  let was_kept = false
+  const read = async (): Promise<Answer> => {
+    const connection = await connections.take()
+    was_kept = connection.was_kept
+    try {
+      const answer = await connection.read(statement, limits, is_ours)
+      connections.giveBack(connection)
+      return answer
+    } catch (error) {
+      if (isStatementError(error)) leave(connections, connection)
+      else connection.client.release(true)
+      // What ended or silenced it may have done so to the others.
+      if (isAway(error) || isLost(error)) connections.closeKept()
+      throw error
+    }
   }
+  return sendAgainIfLost(read, (error) => was_kept && isLost(error))
+}
+
+/** Neither what Postgres answered to the statement, nor a limit of ours. */
+function isLost(error: unknown): boolean {
+  return !isStatementError(error) && !(error instanceof OperatorError)
 }
 
 /** Ends the transaction of a statement that failed. The caller does not need to wait for it. */

@@ -2,8 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parseConfig } from '../../edge-api/gateway/config.ts'
+import type { Answer } from '../../edge-api/gateway/connection.ts'
 import { Connections } from '../../edge-api/gateway/connections.ts'
 import { runOwnQuery, runQuery } from '../../edge-api/gateway/run-query.ts'
+import { startCuttingRelay } from '../support/cutting-relay.ts'
 import { createReaderDatabase, SECRET } from './support.ts'
 
 const MAX = 3
@@ -47,6 +49,59 @@ test('a kept connection that Postgres ends is replaced', async () => {
   await pool.query('select pg_terminate_backend($1::int)', [ended])
   await expect.poll(() => connections.counts).toEqual(UNUSED)
   expect(await processId()).not.toBe(ended)
+})
+
+test('a statement on kept connections that are lost is sent again, on another one', async () => {
+  const relay = await startCuttingRelay(reader_url)
+  const cut = new Connections(relay.url, MAX)
+  const asked = { query: 'select pg_backend_pid() from pg_sleep(0.01)', params: [] }
+  const askAll = (): Promise<Answer[]> =>
+    Promise.all(Array.from({ length: MAX }, () => runOwnQuery(cut, asked, limits)))
+  const refused = runOwnQuery(cut, { query: 'select 1 / 0', params: [] }, limits)
+  await expect(refused).rejects.toThrow('division by zero')
+  await expect.poll(() => cut.counts.idle).toBe(1)
+  for (const [ask_again, lost_count] of [
+    [() => runOwnQuery(cut, asked, limits), 1],
+    [() => runOwnQuery(cut, asked, limits), 2],
+    [askAll, 3],
+  ] as const) {
+    relay.loseKept()
+    await ask_again()
+    expect(relay.lost_count).toBe(lost_count)
+    await askAll()
+  }
+  await cut.end()
+})
+
+test('one that Postgres ends for being idle, as a statement comes, is replaced', async () => {
+  const login = new URL(reader_url).username
+  await pool.query(`alter role ${login} set idle_session_timeout = '50ms'`)
+  try {
+    for (let i = 0; i < 10; i++) {
+      const first = await processId()
+      // This process is busy while it happens.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150)
+      expect(await processId()).not.toBe(first)
+    }
+  } finally {
+    await pool.query(`alter role ${login} reset idle_session_timeout`)
+  }
+})
+
+test('a statement that an operator ends is not sent again', async () => {
+  const first = await processId()
+  const asked = ask('select pg_sleep(600)').catch(String)
+  const end = async (): Promise<number | null> => {
+    const { rowCount } = await pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where pid = $1 and state = 'active' and query_start < now() - interval '1.2 s'`,
+      [first],
+    )
+    return rowCount
+  }
+  await expect.poll(end).toBe(1)
+  expect(await asked).toContain('terminating connection')
+  expect(connections.counts).toEqual(UNUSED)
 })
 
 test('a silent Postgres: a statement has its whole time, and no other connection is trusted', async () => {
