@@ -1,6 +1,7 @@
 /** The cluster engine behind this worker (jobs/clusters): its rows are passed on as they are. */
 import type { Interval } from '#core/clusters/intervals.ts'
 import { OperatorError } from '#core/errors.ts'
+import { sendAgainIfLost } from '#core/lost-connections.ts'
 import type { Micros } from '#core/time.ts'
 import { Problem } from '../problem.ts'
 
@@ -67,10 +68,11 @@ export function createClusterEngine(options: ClusterEngineOptions): ClusterEngin
     let answer: Response
     let body: Uint8Array<ArrayBuffer>
     try {
-      answer = await fetch(`${clusters_url}${path}?${search}`, {
+      const init = {
         headers: { authorization: `Bearer ${secret}` },
         signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
-      })
+      }
+      answer = await sendAgainIfLost(() => fetch(`${clusters_url}${path}?${search}`, init))
       body = new Uint8Array(await answer.arrayBuffer())
     } catch (cause) {
       throw new OperatorError('clusters_unreachable', 'The cluster engine does not respond.', {

@@ -5,6 +5,7 @@
  */
 import { mintToken } from '#core/access-token.ts'
 import { OperatorError } from '#core/errors.ts'
+import { sendAgainIfLost } from '#core/lost-connections.ts'
 import type { Micros } from '#core/time.ts'
 
 export interface LiveServer {
@@ -63,7 +64,7 @@ export function createLiveServer(options: LiveServerOptions): LiveServer {
   }
   const ask = async (path: string, init: RequestInit): Promise<Response> => {
     try {
-      return await options.fetch.call(undefined, `${live_url}${path}`, init)
+      return await sendAgainIfLost(() => options.fetch.call(undefined, `${live_url}${path}`, init))
     } catch (cause) {
       throw new OperatorError('live_unreachable', 'The live server does not respond.', {
         hint: 'Try again in a few seconds.',

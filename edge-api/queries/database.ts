@@ -7,6 +7,7 @@
  */
 import { Breaker } from '#core/breaker.ts'
 import { OperatorError } from '#core/errors.ts'
+import { sendAgainIfLost } from '#core/lost-connections.ts'
 import { micros, type Micros } from '#core/time.ts'
 
 export type Parameter = string | number | boolean | null
@@ -80,7 +81,7 @@ async function post(
   const timer = setTimeout(() => late.abort(), TIMEOUT_MS)
   try {
     const init = { method: 'POST', headers, body, signal: late.signal }
-    const response = await fetch(url, init).catch((cause: unknown) => {
+    const response = await sendAgainIfLost(() => fetch(url, init)).catch((cause: unknown) => {
       throw unreachable(cause)
     })
     if (response.status !== 200 && response.status !== 400) throw await refusal(response)

@@ -3,6 +3,7 @@
  * that speak the format of database.ts, and gateways of earlier versions, do not have this path.
  */
 import type { Breaker } from '#core/breaker.ts'
+import { sendAgainIfLost } from '#core/lost-connections.ts'
 import { withDeadline } from '#core/waiting.ts'
 import { isUnreachable, refusal, TIMEOUT_MS, unreachable } from './database.ts'
 
@@ -47,7 +48,7 @@ export function createAskGateway(options: {
   let not_before_ms = 0
 
   const ask = async (url: string): Promise<Response | 'none' | 'not served'> => {
-    const response = await fetch(url, init).catch((cause: unknown) => {
+    const response = await sendAgainIfLost(() => fetch(url, init)).catch((cause: unknown) => {
       throw unreachable(cause)
     })
     const { status } = response

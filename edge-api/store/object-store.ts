@@ -4,6 +4,7 @@
  */
 import { AwsClient } from 'aws4fetch'
 import { OperatorError } from '#core/errors.ts'
+import { sendAgainIfLost } from '#core/lost-connections.ts'
 import { release } from '../memory/release.ts'
 import { parseListObjects, type ObjectPage } from './list-objects-xml.ts'
 import type { StoreConfig } from './store-config.ts'
@@ -48,7 +49,8 @@ export function createObjectReader(config: StoreConfig): ObjectReader {
   ): Promise<Response> => {
     try {
       const signal = AbortSignal.timeout(TIMEOUT_MS)
-      return await fetch(await aws.sign(url.href, { method, signal, headers }))
+      const request = await aws.sign(url.href, { method, signal, headers })
+      return await sendAgainIfLost(() => fetch(request))
     } catch (cause) {
       throw unreachable(cause)
     }

@@ -1,6 +1,7 @@
 /** The cluster engine (jobs/clusters) over HTTP: footprint bars as /v1/clusters has them. */
 import type { ClusterRow } from '#core/clusters/row.ts'
 import type { Interval } from '#core/clusters/intervals.ts'
+import { sendAgainIfLost } from '#core/lost-connections.ts'
 import { Fault } from '../fault.ts'
 
 export interface EngineConfig {
@@ -41,10 +42,11 @@ export function createEngineReader({ clusters_url, secret }: EngineConfig): Read
     let answer: Response
     let body: unknown
     try {
-      answer = await fetch(`${clusters_url}/clusters/bars?${query}`, {
+      const init = {
         headers: { authorization: `Bearer ${secret}` },
         signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
-      })
+      }
+      answer = await sendAgainIfLost(() => fetch(`${clusters_url}/clusters/bars?${query}`, init))
       body = await answer.json()
     } catch {
       throw new Fault('history_unavailable', 'The cluster engine does not respond.')
