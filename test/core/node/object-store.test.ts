@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createObjectStore } from '#core/node/object-store.ts'
 import { startObjectStore } from '../../../infra/local/object-store.ts'
+import { startCuttingRelay } from '../../support/cutting-relay.ts'
 
 const dir = await mkdtemp(join(tmpdir(), 'booktape-store-'))
 const server = await startObjectStore({ dir, port: 0, access_key_id: 'k', secret_access_key: 's' })
@@ -59,6 +60,24 @@ test('ranges are read up to the last byte; a missing object gives undefined', as
   expect([...(await store.readRange('range.bin', 3, 6))!]).toEqual([3, 4, 5])
   expect([...(await store.readRange('range.bin', 254, 300))!]).toEqual([254, 255])
   expect(await store.readRange('none.bin', 0, 1)).toBeUndefined()
+})
+
+test('files, also empty ones, arrive over kept connections that are lost', async () => {
+  const relay = await startCuttingRelay(server.config.endpoint)
+  const limits = { one_request_bytes_max: 6 * 1024 * 1024, part_bytes: 5 * 1024 * 1024 }
+  const cut = createObjectStore({ ...server.config, endpoint: relay.url }, limits)
+  for (const byte_count of [0, 1, 100_000, 300_000, 11 * 1024 * 1024]) {
+    const file = join(dir, 'cut.bin')
+    await writeFile(file, Buffer.alloc(byte_count, 7))
+    relay.loseKept()
+    await cut.putFile(`cut/${byte_count}`, file, 'application/octet-stream')
+    const bytes = Buffer.from((await store.get(`cut/${byte_count}`))!)
+    expect(bytes.equals(Buffer.alloc(byte_count, 7)), String(byte_count)).toBe(true)
+  }
+  expect(relay.lost_count).toBe(4)
+  const none = cut.putFile('cut/none', join(dir, 'none.bin'), 'application/octet-stream')
+  await expect(none).rejects.toThrow(/ENOENT/)
+  cut.close()
 })
 
 test('a wrong secret is refused', async () => {
