@@ -70,9 +70,10 @@ function npmSettings(root: string): string {
     'prefer-offline': 'true',
     registry: npmConfig('registry'),
   }
-  const ca_file = npmConfig('cafile')
+  const configured = npmConfig('cafile')
+  const ca_file = configured === 'null' ? process.env['NODE_EXTRA_CA_CERTS'] : configured
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`)
-  if (ca_file === 'null') return lines.join('')
+  if (ca_file === undefined || ca_file === '') return lines.join('')
   mkdirSync(join(root, 'etc/ssl'), { recursive: true })
   copyFileSync(resolve(ca_file), join(root, 'etc/ssl/npm.pem'))
   return [...lines, 'cafile=/etc/ssl/npm.pem\n'].join('')
